@@ -1,0 +1,1 @@
+"""Finite-element laws and spaces: materials, interfaces, the field and heat operators."""

@@ -1,0 +1,1 @@
+"""Layer stacks as graded hexahedral meshes with named groups."""

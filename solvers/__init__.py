@@ -1,0 +1,1 @@
+"""Cases, the command line, the coupled simulation and its results."""

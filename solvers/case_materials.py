@@ -1,0 +1,86 @@
+"""From names in a case file to materials: the library, own materials, and a layer's overrides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fem.constants import GAS_CONSTANT
+from fem.library import LIBRARY, get_material
+from fem.materials import Material
+from solvers.case_settings import UserMaterial
+
+if TYPE_CHECKING:
+    from solvers.case import Case
+
+
+def library_names() -> list[str]:
+    """Names of the materials in the library."""
+    return list(LIBRARY)
+
+
+def user_material(name: str, block: UserMaterial) -> Material:
+    """The material of a [material.NAME] block.
+
+    Args:
+        name: its name in the case.
+        block: library material to start from and the constants given.
+
+    Raises:
+        KeyError: the library has no material `block.like`.
+    """
+    given = block.model_dump(
+        exclude_none=True, exclude={"like", "debye_temperature", "molar_volume"}
+    )
+    if block.debye_temperature is not None and block.molar_volume is not None:
+        # Debye T^3 law, e.g. Ashcroft and Mermin, Solid State Physics, eq. (23.27).
+        given["beta"] = (12 * math.pi**4 / 5) * GAS_CONSTANT / (
+            block.debye_temperature**3 * block.molar_volume
+        )
+    sources = {key: "case file" for key in given}
+    if block.like is None:
+        return Material(**{"gamma": 0.0, "beta": 0.0, **given, "name": name, "sources": sources})
+    base = get_material(block.like)
+    return replace(base, **given, name=name, sources={**base.sources, **sources})
+
+
+def base_material(name: str, blocks: Mapping[str, UserMaterial | None]) -> Material | None:
+    """The material a layer names, before the layer's overrides.
+
+    Returns: None if the block of an own material is wrong in itself or starts from nothing known.
+
+    Raises:
+        KeyError: no such material.
+    """
+    if name not in blocks:
+        return get_material(name)
+    block = blocks[name]
+    if block is None:
+        return None
+    try:
+        return user_material(name, block)
+    except KeyError:
+        return None
+
+
+def layer_material(case: Case, index: int) -> Material:
+    """The material of a layer of a checked case, with its overrides and the case's laws.
+
+    Args:
+        case: the case.
+        index: number of the layer, from 0 at the bottom.
+    """
+    layer = case.layer[index]
+    material = base_material(layer.material, case.material)
+    assert material is not None  # the case has been checked
+    overrides = {
+        key: value
+        for key in ("rrr", "resistivity", "penetration_depth", "mean_free_path")
+        if (value := getattr(layer, key)) is not None
+    }
+    if overrides:
+        material = material.with_overrides(**overrides)
+    return replace(material, penetration_law=case.physics.penetration)
+

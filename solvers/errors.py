@@ -1,0 +1,62 @@
+"""The two ways a command can end badly, and the list of problems found in a case."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class InputError(Exception):
+    """The input is wrong: one line per mistake, nothing was written (exit code 2).
+
+    It has one argument so that it survives being sent to the other MPI ranks.
+    """
+
+    @property
+    def lines(self) -> list[str]:
+        """The mistakes, one line each."""
+        return str(self).splitlines()
+
+
+class ComputationError(Exception):
+    """The computation failed; the message says what is on disk and how to go on (exit code 3).
+
+    Raise it on all ranks together.
+    """
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A mistake in a case: the keys that lead to it from the top of the file, and what is wrong."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+class CaseProblems(ValueError):
+    """Several mistakes found in one block; paths count from that block."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(problem.message for problem in self.problems))
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word that looks most like `word` (letter case ignored), or None."""
+    by_lower = {candidate.lower(): candidate for candidate in allowed}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def choices(word: str, allowed: Iterable[str]) -> str:
+    """What may stand in place of `word`: the nearest match first if there is one.
+
+    Returns: text such as ``did you mean "working"? (sink, working, load)``.
+    """
+    names = list(allowed)
+    if not names:
+        return "there are none"
+    hint = nearest(word, names)
+    listed = ", ".join(names)
+    return f'did you mean "{hint}"? ({listed})' if hint else f"choose from: {listed}"

@@ -1,0 +1,91 @@
+"""Tests under MPI: one report from rank 0, and all ranks agree on every outcome.
+
+Each phase (setup, call, teardown) of each test ends with an exchange between the ranks. A failure
+on any rank fails the test on all of them, and the report names the ranks. Since the outcomes
+agree, all ranks go on to the same next test: one that fails on one rank only does not leave the
+others waiting in the next one's collective calls.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from mpi4py import MPI
+
+# The exchanges must not be mistaken for collective calls of a test that went out of step.
+EXCHANGE = MPI.COMM_WORLD.Dup()
+PATIENCE = 60.0  # s that a rank whose test failed waits for the others before it ends the run
+
+
+@pytest.fixture(scope="session")
+def comm() -> MPI.Intracomm:
+    """All ranks of the run."""
+    return MPI.COMM_WORLD
+
+
+@pytest.fixture
+def shared_tmp_path(tmp_path: Path) -> Path:
+    """An empty temporary folder, the same one on all ranks (`tmp_path` is each rank's own)."""
+    return EXCHANGE.bcast(tmp_path)
+
+
+@pytest.hookimpl(trylast=True)  # after the terminal reporter has been made
+def pytest_configure(config: pytest.Config) -> None:
+    if EXCHANGE.rank > 0:
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # until the end of the run
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ends the run where the ranks would not run the same tests."""
+    if EXCHANGE.size == 1:
+        return
+    collected = [session.testsfailed, *(item.nodeid for item in session.items)]
+    if any(other != collected for other in EXCHANGE.allgather(collected)):
+        pytest.exit("the ranks have not collected the same tests", returncode=1)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if EXCHANGE.size == 1:
+        return report
+    _wait_for_all_ranks(report)
+    mine = (report.outcome, report.longreprtext if report.failed else "")
+    everyone = EXCHANGE.allgather(mine)
+    outcomes = [outcome for outcome, _ in everyone]
+    if "failed" in outcomes:
+        report.outcome = "failed"
+        report.longrepr = "\n\n".join(
+            f"[rank {rank}] {text}"
+            for rank, (outcome, text) in enumerate(everyone)
+            if outcome == "failed"
+        )
+    elif len(set(outcomes)) > 1:
+        report.outcome = "failed"
+        report.longrepr = f"the ranks disagree: {', '.join(outcomes)}"
+    return report
+
+
+def _wait_for_all_ranks(report: pytest.TestReport) -> None:
+    """Waits without spinning; shows this rank's failure if others hang because of it."""
+    request = EXCHANGE.Ibarrier()
+    started = time.monotonic()
+    while not request.Test():
+        time.sleep(0.002)
+        if report.failed and time.monotonic() - started > PATIENCE:
+            print(
+                f"[rank {EXCHANGE.rank}] {report.nodeid} failed here, and the other ranks hang:",
+                report.longreprtext,
+                sep="\n",
+                file=sys.__stderr__,
+                flush=True,
+            )
+            EXCHANGE.Abort(1)

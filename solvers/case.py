@@ -190,7 +190,8 @@ def _parts_of(data: Mapping[str, Any], error: ValidationError) -> CaseParts:
         layer_names=[_name(layer) for layer in _list(data.get("layer"))],
         interfaces=read_all(Interface, "interface"),
         drive=read(Drive, data.get("drive"), "drive"),
-        drive_given="drive" in data,
+        # An unknown block may be a misspelled [drive].
+        drive_given="drive" in data or any(len(path) == 1 for path in unknown),
         phases=[read(Phase, value, "cycle", "phases", i) for i, value in enumerate(phases)],
         phase_names=None if None in names or not names else [str(name) for name in names],
         baths=read_all(Bath, "bath"),

@@ -7,6 +7,7 @@ Every field has a description with its unit: `coldstack schema` prints them.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -24,7 +25,6 @@ from solvers.errors import CaseProblems, Problem
 from solvers.units import (
     CURRENT,
     FIELD,
-    Bytes,
     Conductance,
     Duration,
     Fraction,
@@ -89,11 +89,12 @@ def raise_problems(*problems: tuple[str, str]) -> None:
 
 
 def exactly_one(block: Block, keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Problem, as (key, message), of a block that does not give just one of some keys."""
     given = [key for key in keys if getattr(block, key) is not None]
     if len(given) == 1:
         return []
-    names = ", ".join(keys)
-    return [(given[1] if given else "", f"needs exactly one of {names}; {len(given)} are given")]
+    counted = f"{len(given)} are given" if given else "none is given"
+    return [(given[1] if given else "", f"needs exactly one of {', '.join(keys)}; {counted}")]
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -121,11 +122,9 @@ class Layer(Block):
     )
     thickness: Length = Field(description='Thickness (m), such as "0.4 um"')
     size: Size = Field(
-        description='Size along x, the direction of the current, and along y (m): ["60 um", "20 um"]'
+        description='Size along x, the direction of the current, and y (m): ["60 um", "20 um"]'
     )
-    center: Center = Field(
-        default=(0.0, 0.0), description="Centre of the footprint in x and y (m)"
-    )
+    center: Center = Field(default=(0.0, 0.0), description="Centre of the footprint in x and y (m)")
     rrr: PositiveNumber | None = Field(
         default=None, description="Residual resistance ratio (-), instead of the library's"
     )
@@ -220,11 +219,16 @@ class Drive(Block):
     @field_validator("amplitude", mode="before")
     @classmethod
     def _read_amplitude(cls, value: object, info: ValidationInfo) -> float:
-        field = info.data.get("applied_field") is not None
+        if "applied_field" not in info.data:
+            return 0.0  # the direction is wrong and told so; whether a current is meant is unknown
+        field = info.data["applied_field"] is not None
         return (FIELD if field else CURRENT).parse(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.current_through is None and self.applied_field is None:
+            words = 'give current_through = "LAYER" or applied_field = "x", "y" or "z"'
+            raise_problems(("", f"has no conductor and no field: {words}"))
         problems = exactly_one(self, ("current_through", "applied_field"))
         if self.applied_field is not None and self.return_plane is not None:
             problems.append(("return_plane", "belongs to a drive by current_through"))
@@ -264,7 +268,7 @@ class Phase(Block):
         problems = exactly_one(self, ("ramp", "hold", "table"))
         if self.table is not None:
             times = [time for time, _ in self.table]
-            if any(b <= a for a, b in zip(times, times[1:], strict=False)):
+            if any(b <= a for a, b in pairwise(times)):
                 problems.append(("table", "the times must increase from point to point"))
             elif times[0] != 0 or abs(times[-1] - self.duration) > 1e-9 * self.duration:
                 problems.append(

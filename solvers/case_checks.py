@@ -12,6 +12,18 @@ from solvers.case_materials import base_material, library_names
 from solvers.case_settings import MeshSettings, UserMaterial
 from solvers.errors import Problem, choices, nearest
 
+_FULL_NAMES = {
+    "tantalum": "Ta",
+    "niobium": "Nb",
+    "copper": "Cu",
+    "aluminium": "Al",
+    "aluminum": "Al",
+    "vanadium": "V",
+    "indium": "In",
+    "tin": "Sn",
+    "lead": "Pb",
+    "silicon": "Si",
+}
 Rectangle = tuple[float, float, float, float]  # x0, x1, y0, y1 in m
 
 
@@ -40,13 +52,16 @@ class CaseParts:
 
 
 def case_problems(parts: CaseParts) -> list[Problem]:
-    """All mistakes that lie between the blocks."""
+    """All mistakes that lie between the blocks; those that follow from others are left out."""
+    problems = [*_check_materials(parts), *_check_names(parts)]
+    if any(problem.path[-1] == "name" for problem in problems):
+        return problems  # with two layers of one name, no reference means anything
+    stack = list(_check_stack(parts))
     return [
-        *_check_materials(parts),
-        *_check_names(parts),
-        *_check_stack(parts),
+        *problems,
+        *stack,
         *_check_interfaces(parts),
-        *_check_drive(parts),
+        *_check_drive(parts, stands=not stack),
         *_check_phases(parts),
         *_check_baths(parts),
         *_check_loads(parts),
@@ -102,7 +117,7 @@ def _known_layers(parts: CaseParts) -> list[str]:
 
 def _unknown_layer(parts: CaseParts, name: str, path: tuple[str | int, ...]) -> Iterator[Problem]:
     names = _known_layers(parts)
-    if name not in names:
+    if name not in names and len(names) == len(parts.layer_names) > 0:
         yield Problem(path, f'there is no layer "{name}"; {choices(name, names)}')
 
 
@@ -137,9 +152,10 @@ def _check_materials(parts: CaseParts) -> Iterator[Problem]:
         if layer is None:
             continue
         if layer.material.lower() not in lower and layer.material not in parts.materials:
+            meant = _FULL_NAMES.get(layer.material.lower(), layer.material)
             yield Problem(
                 ("layer", i, "material"),
-                f'unknown material "{layer.material}"; {choices(layer.material, allowed)}',
+                f'unknown material "{layer.material}"; {choices(meant, allowed)}',
             )
             continue
         material = base_material(layer.material, parts.materials)
@@ -177,8 +193,10 @@ def _check_stack(parts: CaseParts) -> Iterator[Problem]:
                 f'layers "{lower.name}" and "{upper.name}" do not touch: '
                 "change center or size so that their footprints overlap",
             )
+            return
     given = {frozenset(block.between) for block in parts.interfaces if block is not None}
-    if any(block is None for block in parts.interfaces):
+    touching = {frozenset(pair) for pair in pairwise(_known_layers(parts))}
+    if None in parts.interfaces or not given <= touching:
         return  # the missing one may be among those that are wrong in themselves
     for i, (below, above) in enumerate(pairwise(parts.layer_names), start=1):
         if below is not None and above is not None and frozenset((below, above)) not in given:
@@ -203,7 +221,7 @@ def _check_interfaces(parts: CaseParts) -> Iterator[Problem]:
         ]
         yield from unknown
         yield from _unknown_phases(parts, block.conducts_in, (*path, "conducts_in"))
-        if unknown:
+        if unknown or not set(names).issuperset(block.between):
             continue
         a, b = sorted(names.index(name) for name in block.between)
         if b != a + 1:
@@ -238,13 +256,16 @@ def _check_mechanisms(
             )
 
 
-def _check_drive(parts: CaseParts) -> Iterator[Problem]:
+def _check_drive(parts: CaseParts, stands: bool) -> Iterator[Problem]:
+    """Whether the drive has a conductor with free ends; `stands`: the layers touch."""
     drive = parts.drive
     if drive is None or drive.current_through is None:
         return
     path = ("drive", "current_through")
     name = drive.current_through
     if name not in parts.layer_names:
+        if None in parts.layer_names or not parts.layer_names:
+            return
         superconductors = [
             layer.name
             for i, layer in enumerate(parts.layers)
@@ -266,17 +287,20 @@ def _check_drive(parts: CaseParts) -> Iterator[Problem]:
             f'the drive has no conductor: layer "{name}" is {material.name}, which is no '
             "superconductor (critical_temperature and penetration depth)",
         )
+        return
     left, right, _, _ = footprint(layer)
-    for other in parts.layers:
-        if other is None or other is layer:
-            continue
-        x0, x1, _, _ = footprint(other)
-        if x0 <= left or x1 >= right:
-            yield Problem(
-                path,
-                f'layer "{name}" must be longer in x than "{other.name}" at both ends, '
-                "where the current enters and leaves",
-            )
+    longer = [
+        f'"{other.name}"'
+        for other in parts.layers
+        if other is not None and other is not layer
+        if footprint(other)[0] <= left or footprint(other)[1] >= right
+    ]
+    if longer and stands:
+        yield Problem(
+            path,
+            f'layer "{name}" must reach further in x than {" and ".join(longer)} at both ends, '
+            "where the current enters and leaves",
+        )
 
 
 def _superconducts(material: Material | None) -> bool:
@@ -355,9 +379,7 @@ def _check_loads(parts: CaseParts) -> Iterator[Problem]:
         if covered or load.patch is None:
             continue
         if not _contains(footprint(layer), load.patch):
-            yield Problem(
-                (*path, "patch"), f'reaches beyond the top face of layer "{load.layer}"'
-            )
+            yield Problem((*path, "patch"), f'reaches beyond the top face of layer "{load.layer}"')
         above = parts.layers[number + 1] if number + 1 < len(names) else None
         if above is not None and overlap(footprint(above), load.patch):
             yield Problem((*path, "patch"), f'lies partly under layer "{above.name}"')

@@ -27,9 +27,9 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         folder = path.parent
-        others = [entry.name for entry in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
-        hint = nearest(path.name, others)
-        end = f'; did you mean "{folder / hint}"?' if hint else ""
+        stems = [entry.stem for entry in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
+        hint = nearest(path.stem, stems)
+        end = f'; did you mean "{folder / hint}.toml"?' if hint else ""
         raise InputError(f"{path}: no such case file{end}") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder, not a case file") from None
@@ -136,8 +136,16 @@ def _label(entry: object) -> str | None:
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """The mistakes pydantic found, in words of the case file."""
     problems: list[Problem] = []
+    misspelled = set()
+    for details in error.errors():
+        if details["type"] == "extra_forbidden":
+            block = block_at(model, details["loc"][:-1])
+            meant = nearest(str(details["loc"][-1]), block.model_fields if block else ())
+            misspelled.add((*details["loc"][:-1], meant))
     for details in error.errors():
         path = tuple(details["loc"])
+        if details["type"] == "missing" and path in misspelled:
+            continue  # one mistake, one line
         cause = details.get("ctx", {}).get("error")
         if isinstance(cause, CaseProblems):
             problems += [Problem((*path, *p.path), p.message) for p in cause.problems]
@@ -230,19 +238,21 @@ def describe(problems: Iterable[Problem], data: Any, places: Places, source: str
     """
     lines = []
     for problem in problems:
+        path = problem.path
         known = next(
-            (places[cut] for n in range(len(problem.path), 0, -1) if (cut := problem.path[:n]) in places),
-            source,
+            (places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), source
         )
         label = None
         here = data
-        for key in problem.path:
+        for key in path:
             try:
                 here = here[key]
             except (KeyError, IndexError, TypeError):
                 break
             if isinstance(key, int):
                 label = _label(here) or label
-        name = path_text(problem.path) + (f" ({label})" if label else "")
-        lines.append(f"{known}: {name}: {problem.message}" if name else f"{known}: {problem.message}")
+        name = path_text(path) + (f" ({label})" if label else "")
+        lines.append(
+            f"{known}: {name}: {problem.message}" if name else f"{known}: {problem.message}"
+        )
     return "\n".join(dict.fromkeys(" ".join(line.split()) for line in lines))

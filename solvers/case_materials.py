@@ -36,8 +36,8 @@ def user_material(name: str, block: UserMaterial) -> Material:
     )
     if block.debye_temperature is not None and block.molar_volume is not None:
         # Debye T^3 law, e.g. Ashcroft and Mermin, Solid State Physics, eq. (23.27).
-        given["beta"] = (12 * math.pi**4 / 5) * GAS_CONSTANT / (
-            block.debye_temperature**3 * block.molar_volume
+        given["beta"] = (
+            (12 * math.pi**4 / 5) * GAS_CONSTANT / (block.debye_temperature**3 * block.molar_volume)
         )
     sources = {key: "case file" for key in given}
     if block.like is None:
@@ -83,4 +83,3 @@ def layer_material(case: Case, index: int) -> Material:
     if overrides:
         material = material.with_overrides(**overrides)
     return replace(material, penetration_law=case.physics.penetration)
-

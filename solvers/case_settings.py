@@ -13,7 +13,6 @@ from solvers.units import (
     PositiveNumber,
     Quantity,
     Resistivity,
-    Temperature,
     WholeNumber,
 )
 
@@ -32,9 +31,8 @@ _Coupling = Annotated[
 ]
 _Conductivity = Annotated[float, Quantity("a thermal conductivity", "W/m/K", '"10 W/m/K"')]
 _HeatCapacity = Annotated[float, Quantity("a heat capacity", "J/m^3/K", '"100 J/m^3/K"')]
-_DebyeTemperature = Annotated[
-    float, Quantity("a temperature", "K", '"258 K"', maximum=3000.0)
-]
+_CriticalTemperature = Annotated[float, Quantity("a temperature", "K", '"4.48 K"', maximum=300.0)]
+_DebyeTemperature = Annotated[float, Quantity("a temperature", "K", '"258 K"', maximum=3000.0)]
 _Growth = Annotated[float, Quantity("a ratio", "", "1.5", minimum=1.0, maximum=3.0)]
 
 
@@ -42,7 +40,8 @@ class UserMaterial(Block):
     """A material of one's own: a library material with changes, or one built from its constants."""
 
     like: str | None = Field(
-        default=None, description="Library material to start from (no unit); see coldstack materials"
+        default=None,
+        description="Library material to start from (no unit)",
     )
     gamma: _Gamma | None = Field(
         default=None, description="Electronic heat capacity over T, per volume (J/m^3/K^2)"
@@ -56,7 +55,7 @@ class UserMaterial(Block):
     molar_volume: _MolarVolume | None = Field(
         default=None, description="Volume of one mole of atoms (m^3/mol), for debye_temperature"
     )
-    critical_temperature: Temperature | None = Field(
+    critical_temperature: _CriticalTemperature | None = Field(
         default=None, description="Critical temperature (K); left out: no superconductor"
     )
     gap_ratio: PositiveNumber | None = Field(
@@ -111,7 +110,10 @@ class UserMaterial(Block):
             path = (self.resistivity, self.phonon_mean_free_path, self.constant_conductivity)
             if not any(heat):
                 problems.append(
-                    ("", "has no heat capacity: give gamma, beta or constant_heat_capacity, or like")
+                    (
+                        "",
+                        "has no heat capacity: give gamma, beta, constant_heat_capacity or like",
+                    )
                 )
             if not any(path):
                 problems.append(

@@ -35,9 +35,10 @@ class Problem:
 
 
 class CaseProblems(ValueError):
-    """Several mistakes found in one block; paths count from that block."""
+    """Several mistakes found in one block."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems; their paths count from the block."""
         self.problems = list(problems)
         super().__init__("; ".join(problem.message for problem in self.problems))
 

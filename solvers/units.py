@@ -17,6 +17,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from fem.constants import MU0
 from solvers.errors import nearest
 
 # pint spells the same things in other ways; these are what a reader of the messages expects.
@@ -166,7 +167,7 @@ class Quantity:
             except ValueError as error:
                 raise ValueError(f'cannot read "{text}": {error}; {self.wanted}') from error
             if factor is not None:
-                # In decimal, so that "0.4 um" is the float nearest to 4e-7 m and no neighbour of it.
+                # In decimal, so that "0.4 um" is the same float as 4e-7.
                 return float(Decimal(match[1]) * Decimal(f"{factor:.15g}")) * scale
         noun = _noun_of(unit)
         what = f"is {noun}" if noun else "has the wrong unit"
@@ -175,6 +176,7 @@ class Quantity:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        """How pydantic checks the value."""
         return core_schema.no_info_plain_validator_function(
             self.parse, serialization=core_schema.plain_serializer_function_ser_schema(float)
         )
@@ -182,6 +184,7 @@ class Quantity:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
+        """What `coldstack schema` says about the value."""
         example = self.example.strip('"')
         examples: list[object] = [example] if self.example.startswith('"') else [float(example)]
         return {"type": ["number", "string"], "x-unit": self.unit or "1", "examples": examples}
@@ -206,11 +209,13 @@ class Count:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        """How pydantic checks the value."""
         return core_schema.no_info_plain_validator_function(self.parse)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
+        """What `coldstack schema` says about the value."""
         return {"type": "integer", "minimum": self.minimum}
 
 
@@ -231,12 +236,10 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-# Vacuum permeability enters only where a field given in tesla becomes A/m.
-MU0 = 1.25663706127e-6  # N/A^2, CODATA 2022
-
 Length = Annotated[float, Quantity("a length", "m", '"50 nm"', maximum=0.1)]
 Position = Annotated[float, Quantity("a length", "m", '"5 um"', sign="any", maximum=0.1)]
-Temperature = Annotated[float, Quantity("a temperature", "K", '"100 mK"', maximum=300.0)]
+# The laws of heat capacity (Debye T^3) end far below 30 K.
+Temperature = Annotated[float, Quantity("a temperature", "K", '"100 mK"', maximum=30.0)]
 Duration = Annotated[float, Quantity("a time", "s", '"0.3 s"')]
 Instant = Annotated[float, Quantity("a time", "s", '"1 ms"', sign="nonnegative")]
 Power = Annotated[float, Quantity("a power", "W", '"1 nW"')]
@@ -255,4 +258,3 @@ WholeNumber = Annotated[int, Count()]
 
 CURRENT = Quantity("a current", "A", '"2.2 A"')
 FIELD = Quantity("a magnetic field", "A/m", '"83 mT"', other=(("T", 1 / MU0),))
-FluxDensity = Annotated[float, Quantity("a flux density", "T", '"83 mT"')]

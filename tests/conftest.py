@@ -21,6 +21,8 @@ from mpi4py import MPI
 EXCHANGE = MPI.COMM_WORLD.Dup()
 PATIENCE = 60.0  # s that a rank whose test failed waits for the others before it ends the run
 
+collection_errors: list[str] = []
+
 
 @pytest.fixture(scope="session")
 def comm() -> MPI.Intracomm:
@@ -38,16 +40,29 @@ def shared_tmp_path(tmp_path: Path) -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     if EXCHANGE.rank > 0:
         reporter = config.pluginmanager.getplugin("terminalreporter")
-        reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # until the end of the run
+        reporter._tw._file = open(os.devnull, "w")  # until the end of the run
+
+
+def pytest_unconfigure() -> None:
+    """Lets rank 0 print its report: the first rank that ends a failed run ends it for all."""
+    sys.stdout.flush()
+    _wait_for_all_ranks(give_up_after=PATIENCE)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.failed:
+        collection_errors.append(f"{report.nodeid}\n{report.longreprtext}")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Ends the run where the ranks would not run the same tests."""
     if EXCHANGE.size == 1:
         return
-    collected = [session.testsfailed, *(item.nodeid for item in session.items)]
-    if any(other != collected for other in EXCHANGE.allgather(collected)):
-        pytest.exit("the ranks have not collected the same tests", returncode=1)
+    everyone = EXCHANGE.allgather((collection_errors, [item.nodeid for item in session.items]))
+    if any(other != everyone[0] for other in everyone):
+        errors = [f"[rank {r}] {text}" for r, (texts, _) in enumerate(everyone) for text in texts]
+        message = "the ranks have not collected the same tests"
+        pytest.exit("\n\n".join([message, *errors]), returncode=1)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -57,7 +72,15 @@ def pytest_runtest_makereport(
     report = yield
     if EXCHANGE.size == 1:
         return report
-    _wait_for_all_ranks(report)
+    if not _wait_for_all_ranks(give_up_after=PATIENCE if report.failed else None):
+        print(
+            f"[rank {EXCHANGE.rank}] {report.nodeid} failed here, and the other ranks hang:",
+            report.longreprtext,
+            sep="\n",
+            file=sys.__stderr__,
+            flush=True,
+        )
+        EXCHANGE.Abort(1)
     mine = (report.outcome, report.longreprtext if report.failed else "")
     everyone = EXCHANGE.allgather(mine)
     outcomes = [outcome for outcome, _ in everyone]
@@ -74,18 +97,12 @@ def pytest_runtest_makereport(
     return report
 
 
-def _wait_for_all_ranks(report: pytest.TestReport) -> None:
-    """Waits without spinning; shows this rank's failure if others hang because of it."""
+def _wait_for_all_ranks(give_up_after: float | None) -> bool:
+    """Waits without spinning, at most `give_up_after` seconds; True if all ranks have come."""
     request = EXCHANGE.Ibarrier()
     started = time.monotonic()
     while not request.Test():
+        if give_up_after is not None and time.monotonic() - started > give_up_after:
+            return False
         time.sleep(0.002)
-        if report.failed and time.monotonic() - started > PATIENCE:
-            print(
-                f"[rank {EXCHANGE.rank}] {report.nodeid} failed here, and the other ranks hang:",
-                report.longreprtext,
-                sep="\n",
-                file=sys.__stderr__,
-                flush=True,
-            )
-            EXCHANGE.Abort(1)
+    return True

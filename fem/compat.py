@@ -1,0 +1,112 @@
+"""The only module that knows which DOLFINx it runs on (0.9 to 0.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import basix
+import dolfinx
+import dolfinx.fem
+import dolfinx.fem.petsc
+import dolfinx.graph
+import dolfinx.mesh
+import numpy as np
+import numpy.typing as npt
+import ufl
+from mpi4py import MPI
+from petsc4py import PETSc
+
+VERSION = tuple(int(part) for part in dolfinx.__version__.split(".")[:2])
+BEFORE_0_10 = VERSION < (0, 10)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Submesh:
+    """A mesh made of some cells of another.
+
+    Attributes:
+        mesh: the submesh.
+        cell_map: parent cell of each of its cells.
+        vertex_map: parent vertex of each of its vertices.
+    """
+
+    mesh: dolfinx.mesh.Mesh
+    cell_map: Ints
+    vertex_map: Ints
+
+
+def create_submesh(parent: dolfinx.mesh.Mesh, dim: int, entities: Ints) -> Submesh:
+    """Submesh of the given local entities, ghosts included (collective)."""
+    mesh, cells, vertices, _ = dolfinx.mesh.create_submesh(parent, dim, entities)
+    if BEFORE_0_10:
+        return Submesh(mesh, np.asarray(cells, dtype=np.int32), np.asarray(vertices, dtype=np.int32))
+    maps = []
+    for entity_map, d in ((cells, dim), (vertices, 0)):
+        index_map = mesh.topology.index_map(d)
+        number = np.arange(index_map.size_local + index_map.num_ghosts, dtype=np.int32)
+        maps.append(np.asarray(entity_map.sub_topology_to_topology(number, False), dtype=np.int32))
+    return Submesh(mesh, maps[0], maps[1])
+
+
+def add_to_matrix(
+    matrix: PETSc.Mat, form: dolfinx.fem.Form, bcs: Sequence[dolfinx.fem.DirichletBC]
+) -> None:
+    """Add an assembled bilinear form to a matrix of the same space; constrained rows get 1 on the diagonal."""
+    dolfinx.fem.petsc.assemble_matrix(matrix, form, bcs=list(bcs))
+
+
+def evaluate(
+    expression: ufl.core.expr.Expr, points: Floats, mesh: dolfinx.mesh.Mesh, cells: Ints
+) -> Floats:
+    """Values of a UFL expression at reference points of some cells, (n_cells, n_points * size)."""
+    compiled = dolfinx.fem.Expression(expression, points)
+    return np.asarray(compiled.eval(mesh, cells)).reshape(len(cells), -1)
+
+
+def cell_midpoint(mesh: dolfinx.mesh.Mesh) -> Floats:
+    """Midpoint of the reference cell, (1, 3)."""
+    vertices = basix.geometry(basix.CellType[mesh.topology.cell_name()])
+    return np.asarray(vertices.mean(axis=0)[None, :])
+
+
+MeshWithTags = tuple[dolfinx.mesh.Mesh, dolfinx.mesh.MeshTags, dolfinx.mesh.MeshTags]
+
+
+def mesh_from_gmsh(
+    model: Any, comm: MPI.Intracomm, partitioner: Callable[..., Any] | None = None
+) -> MeshWithTags:
+    """Distribute the three-dimensional mesh of the Gmsh model on rank 0 (collective).
+
+    Args:
+        model: `gmsh.model` on rank 0, anything on the others.
+        comm: Ranks the mesh is distributed over.
+        partitioner: Says which ranks each cell goes to (see `cell_destinations`); None for
+            DOLFINx's own graph partitioner without ghosts.
+
+    Returns:
+        The mesh, its cell tags and its facet tags, which are the physical groups of the model.
+    """
+    if BEFORE_0_10:
+        from dolfinx.io import gmshio
+
+        mesh, cell_tags, facet_tags = gmshio.model_to_mesh(
+            model, comm, 0, gdim=3, partitioner=partitioner
+        )
+        return mesh, cell_tags, facet_tags
+    from dolfinx.io import gmsh as gmsh_reader
+
+    data = gmsh_reader.model_to_mesh(model, comm, 0, gdim=3, partitioner=partitioner)
+    return data.mesh, data.cell_tags, data.facet_tags
+
+
+def cell_destinations(ranks: Ints, offsets: Ints) -> Any:
+    """What a partitioner returns: cell i goes to ranks[offsets[i]:offsets[i + 1]], owner first."""
+    destinations = dolfinx.graph.adjacencylist(
+        np.asarray(ranks, dtype=np.int32), np.asarray(offsets, dtype=np.int32)
+    )
+    return getattr(destinations, "_cpp_object", destinations)  # 0.9 hands out the C++ object itself

@@ -1,0 +1,111 @@
+"""Graded nodes on a line: fine where asked for, growing by at most a given ratio up to a largest cell."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+
+def graded_nodes(
+    length: float,
+    first: float | None = None,
+    last: float | None = None,
+    growth: float = 1.5,
+    cap: float = math.inf,
+) -> npt.NDArray[np.float64]:
+    """Nodes on [0, length].
+
+    The cell size follows h(s) = min(h_first + g s, h_last + g (length - s), cap) with g = ln(growth): nodes at equal
+    steps of the integral of ds/h. With steps of 1 the cells on a ramp grow by exactly `growth`; the integral is
+    rounded up to a whole number of cells, so that every bound holds as an upper bound.
+
+    Args:
+        length: Length of the line.
+        first: Largest size of the first cell; None where the cells may grow freely toward this end.
+        last: The same for the last cell.
+        growth: Largest ratio of two neighbouring cells, above 1.
+        cap: Largest cell.
+
+    Returns:
+        Ascending nodes, shape (cells + 1,), from exactly 0 to exactly `length`.
+    """
+    slope = math.log(growth)
+    to_density = slope / (growth - 1)  # cell size on a ramp -> size function at its finer end
+    start = math.inf if first is None else first * to_density
+    end = math.inf if last is None else last * to_density
+    pieces = _pieces(length, start, end, slope, cap)
+    if not pieces:
+        return np.array([0.0, length])
+    # Cumulative number of cells at the ends of the pieces (the integral of ds/h in closed form)
+    counts = [
+        (b - a) / h if g == 0 else math.log1p(g * (b - a) / h) / g for a, b, h, g in pieces
+    ]
+    total = np.concatenate([[0.0], np.cumsum(counts)])
+    cells = max(1, math.ceil(total[-1] - 1e-9))
+    nodes = np.empty(cells + 1)
+    for k in range(1, cells):
+        wanted = total[-1] * k / cells
+        i = min(int(np.searchsorted(total, wanted, side="right")) - 1, len(pieces) - 1)
+        a, _, h, g = pieces[i]
+        step = wanted - total[i]
+        nodes[k] = a + (h * step if g == 0 else h * math.expm1(g * step) / g)
+    nodes[0], nodes[-1] = 0.0, length
+    return nodes
+
+
+def _pieces(
+    length: float, start: float, end: float, slope: float, cap: float
+) -> list[tuple[float, float, float, float]]:
+    """Linear pieces (from, to, size at from, slope) of the size function; none where it is infinite."""
+    if math.isinf(start) and math.isinf(end):
+        return [] if math.isinf(cap) else [(0.0, length, cap, 0.0)]
+
+    def clip(s: float) -> float:
+        return min(max(s, 0.0), length)
+
+    up = clip((cap - start) / slope) if start < cap else 0.0
+    down = clip(length - (cap - end) / slope) if end < cap else length
+    if up > down:  # the ramps meet below the cap
+        up = down = clip((length + (end - start) / slope) / 2)
+    pieces = [
+        (0.0, up, start, slope),
+        (up, down, cap, 0.0),
+        (down, length, end + slope * (length - down), -slope),
+    ]
+    return [piece for piece in pieces if piece[1] > piece[0]]
+
+
+def graded_axis(
+    lines: npt.NDArray[np.float64],
+    sizes: npt.NDArray[np.float64],
+    caps: npt.NDArray[np.float64],
+    growth: float,
+) -> list[npt.NDArray[np.float64]]:
+    """Nodes of an axis that is cut into segments by lines, graded from every line.
+
+    Args:
+        lines: Ascending coordinates of the lines, the two ends of the axis included, shape (n,).
+        sizes: Wanted cell size at each line, infinity where there is no demand, shape (n,).
+        caps: Largest cell of each segment, infinity where there is none, shape (n - 1,).
+        growth: Largest ratio of neighbouring cells within a segment.
+
+    Returns:
+        For every segment its ascending nodes, ends included and bitwise equal to the lines.
+    """
+    lengths = np.diff(lines)
+    # A short segment or a small cap asks for small cells beside it as well...
+    limits = np.minimum(caps, np.where(np.isfinite(sizes[:-1]) | np.isfinite(sizes[1:]), lengths, np.inf))
+    at_lines = np.minimum(sizes, np.minimum(np.append(limits, np.inf), np.insert(limits, 0, np.inf)))
+    # ...and every line limits the others by the ramp between them.
+    distance = np.abs(lines[:, None] - lines[None, :])
+    at_lines = np.min(at_lines[None, :] + (growth - 1) * distance, axis=1)
+    at_lines = np.where(np.isfinite(sizes), at_lines, np.inf)
+    segments = []
+    for i, length in enumerate(lengths):
+        first, last = (float(h) if np.isfinite(h) else None for h in at_lines[i : i + 2])
+        nodes = lines[i] + graded_nodes(float(length), first, last, growth, float(caps[i]))
+        nodes[-1] = lines[i + 1]
+        segments.append(nodes)
+    return segments

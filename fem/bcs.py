@@ -1,0 +1,374 @@
+"""Weak-coupling BCS functions of the reduced temperature t = T/Tc.
+
+Everything thermal (entropy, energy, heat capacity, critical field) comes from *one* fitted free energy of the
+quasiparticles, ``phi(t) = -exp(-alpha/t) t^(3/2) P(t)`` with a polynomial P, whose derivatives are taken
+analytically: the Maxwell relations then hold to rounding error, and nothing underflows before the result itself does.
+The same polynomials are evaluated in numpy and in UFL.
+
+Units: entropy and heat capacity in gamma Tc, energies in gamma Tc^2 (gamma: Sommerfeld constant per volume).
+
+A ratio ``alpha = Delta(0)/(kB Tc)`` other than the weak-coupling one follows the alpha-model: the BCS gap *curve*
+times a larger gap (H. Padamsee, J. E. Neighbor, C. A. Shiffman, J. Low Temp. Phys. 12, 387 (1973)).
+
+Source of the integrals: M. Tinkham, Introduction to Superconductivity, chapter 3; the thermal conductivity is that of
+J. Bardeen, G. Rickayzen, L. Tewordt, Phys. Rev. 113, 982 (1959). With y = sqrt(E^2 - Delta^2)/kT the integrands of
+entropy and Yosida function are even and analytic in E, so the trapezoidal rule converges exponentially.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import ufl
+from numpy.polynomial import chebyshev
+from scipy.special import spence
+
+from fem.constants import FloatArray
+
+WEAK_COUPLING: Final = math.pi * math.exp(-np.euler_gamma)  # Delta(0)/(kB Tc) = 1.76388
+
+# Below this t every quasiparticle property is exp(-882) = 0 in double precision.
+SMALLEST_T: Final = 2e-3
+_DEGREE: Final = 32
+_NODES: Final = 80
+
+
+# --- direct integrals (used to build the tables) ---------------------------------------------------------------------
+
+
+def _trapezoid(d: FloatArray, integrand: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Integrate exp(d) F(E) over y from 0 to infinity, E = sqrt(y^2 + d^2).
+
+    ``integrand(E)`` gives exp(E) F(E), with F even and analytic in E.
+    """
+    d = d[:, None]
+    step = 0.5 * np.sqrt(1.0 + d)
+    y = np.arange(160) * step
+    energy = np.hypot(y, d)
+    values = np.exp(-y * y / (energy + d)) * integrand(energy)
+    values[:, 0] *= 0.5
+    return np.asarray(step[:, 0] * values.sum(axis=1), dtype=np.float64)
+
+
+def scaled_entropy(d: FloatArray) -> FloatArray:
+    """Return exp(d) s_es/(gamma T) for d = Delta/kT > 0, shape (n,)."""
+
+    def integrand(energy: FloatArray) -> FloatArray:
+        z = np.exp(-energy)
+        logarithm = np.where(z > 1e-8, np.log1p(z) / np.maximum(z, 1e-300), 1.0)
+        return np.asarray(energy / (1.0 + z) + logarithm)
+
+    return 6.0 / math.pi**2 * _trapezoid(d, integrand)
+
+
+def scaled_yosida(d: FloatArray) -> FloatArray:
+    """Return exp(d) Y(d) with the Yosida function Y = int_0^inf dy sech^2(E/2)/2, shape (n,)."""
+    return _trapezoid(d, lambda energy: 2.0 / (1.0 + np.exp(-energy)) ** 2)
+
+
+def _gap_integrals(d: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return exp(d) I(d) and -exp(d) d I'(d): I = int dtheta f(E), E = d cosh(theta), f the Fermi function."""
+    step = 0.05 * np.minimum(1.0, d**-0.5)[:, None]
+    theta = np.arange(500) * step
+    energy = d[:, None] * np.cosh(theta)
+    occupied = 1.0 / (1.0 + np.exp(-energy))
+    fermi = np.exp(-2.0 * d[:, None] * np.sinh(0.5 * theta) ** 2) * occupied
+    fermi[:, 0] *= 0.5
+    return step[:, 0] * fermi.sum(axis=1), step[:, 0] * (energy * fermi * occupied).sum(axis=1)
+
+
+def reduced_gap_argument(t: FloatArray) -> FloatArray:
+    """Solve the gap equation for d = Delta(T)/(kB T) at 0 < t < 1, shape (n,).
+
+    Delta/Delta0 = exp(-2 I(d)) and t = alpha (Delta/Delta0)/d: Newton in ln d at given t.
+    """
+    grid = np.geomspace(1e-4, 60.0, 400)
+    reduced = np.exp(-2.0 * np.exp(-grid) * _gap_integrals(grid)[0])
+    start = np.interp(-np.log(t), -np.log(WEAK_COUPLING * reduced / grid), np.log(grid))
+    log_d = np.where(t < 0.03, np.log(WEAK_COUPLING / t), start)
+    for _ in range(6):
+        d = np.exp(log_d)
+        integral, slope = _gap_integrals(d)
+        residual = math.log(WEAK_COUPLING) - 2.0 * np.exp(-d) * integral - log_d - np.log(t)
+        log_d = log_d - residual / (2.0 * np.exp(-d) * slope - 1.0)
+    return np.asarray(np.exp(log_d))
+
+
+# --- fitted functions ------------------------------------------------------------------------------------------------
+
+
+def _horner(coefficients: FloatArray, x: Any) -> Any:
+    """Evaluate sum_k coefficients[k] x^k for a number, an array or a UFL expression."""
+    result = x * float(coefficients[-1]) + float(coefficients[-2])
+    for coefficient in coefficients[-3::-1]:
+        result = result * x + float(coefficient)
+    return result
+
+
+@dataclass(frozen=True)
+class DampedPolynomial:
+    """The function exp(-alpha/t) t^power sum_k c_k (2t - 1)^k on 0 < t <= 1."""
+
+    alpha: float
+    power: float
+    coefficients: FloatArray
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        """Evaluate at t (any shape), SMALLEST_T <= t <= 1."""
+        return np.asarray(
+            np.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0)
+        )
+
+    def ufl(self, t: Any) -> Any:
+        """The same function of a UFL expression t, which must be at least SMALLEST_T."""
+        return ufl.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0)
+
+
+def _chebyshev_nodes() -> FloatArray:
+    angle = np.pi * (np.arange(_NODES) + 0.5) / _NODES
+    return np.asarray(0.5 * (1.0 + np.cos(angle)))
+
+
+def _series_product(polynomial: list[float], series: FloatArray) -> FloatArray:
+    """Chebyshev series of (a + b t + c t^2 ...) times a series in x = 2t - 1."""
+    in_x = np.zeros(1)
+    for coefficient in reversed(polynomial):
+        in_x = chebyshev.chebadd(chebyshev.chebmul(in_x, [0.5, 0.5]), [coefficient])
+    return np.asarray(chebyshev.chebmul(in_x, series))
+
+
+def _fit_damped(t: FloatArray, values: FloatArray, alpha: float, power: float) -> DampedPolynomial:
+    """Fit exp(alpha/t) t^(-power) f(t) = values by a polynomial, scaled so that f(1) = 1 exactly."""
+    series = chebyshev.chebfit(2.0 * t - 1.0, values, _DEGREE, w=1.0 / np.abs(values))
+    series = series * math.exp(alpha) / chebyshev.chebval(1.0, series)
+    return DampedPolynomial(alpha, power, np.asarray(chebyshev.cheb2poly(series)))
+
+
+@lru_cache(maxsize=1)
+def _gap_nodes() -> tuple[FloatArray, FloatArray]:
+    """Fitting nodes t and d = Delta/kT there."""
+    t = _chebyshev_nodes()
+    return t, reduced_gap_argument(t)
+
+
+def _slope(damped: DampedPolynomial) -> DampedPolynomial:
+    """The derivative in t, a damped polynomial of power lower by two."""
+    series = chebyshev.poly2cheb(damped.coefficients)
+    total = chebyshev.chebadd(
+        _series_product([damped.alpha, damped.power], series),
+        _series_product([0.0, 0.0, 2.0], chebyshev.chebder(series)),
+    )
+    return DampedPolynomial(damped.alpha, damped.power - 2.0, chebyshev.cheb2poly(total))
+
+
+@lru_cache(maxsize=1)
+def _gap_deficit() -> tuple[DampedPolynomial, DampedPolynomial]:
+    """1 - (Delta/Delta0)^2 of the BCS gap curve, and its derivative in t."""
+    t, d = _gap_nodes()
+    integral = _gap_integrals(d)[0]
+    # exp(d) (1 - exp(-4 I)); for d > 30 the exponential is linear to rounding
+    near = np.minimum(d, 30.0)
+    ratio = np.where(d < 30.0, -np.expm1(-4.0 * np.exp(-near) * integral) * np.exp(near), 4.0 * integral)
+    values = ratio * np.exp(WEAK_COUPLING / t - d) / np.sqrt(t)
+    fit = _fit_damped(t, values, WEAK_COUPLING, 0.5)
+    return fit, _slope(fit)
+
+
+@lru_cache(maxsize=1)
+def _conductivity_series() -> tuple[FloatArray, FloatArray]:
+    """Polynomials in 2z - 1, 0 <= z <= 1, of ln(1+z)/z and -Li2(-z)/z."""
+    z = _chebyshev_nodes()
+    logarithm = chebyshev.chebfit(2.0 * z - 1.0, np.log1p(z) / z, 18)
+    dilogarithm = chebyshev.chebfit(2.0 * z - 1.0, -spence(1.0 + z) / z, 18)
+    return chebyshev.cheb2poly(logarithm), chebyshev.cheb2poly(dilogarithm)
+
+
+def conductivity_of_argument(d: Any, z: Any) -> Any:
+    """Quasiparticle heat conductivity over the normal one, (3/2 pi^2) int_d^inf x^2 sech^2(x/2) dx.
+
+    Args:
+        d: Delta/kT, number, array or UFL expression.
+        z: exp(-d) of the same kind.
+    """
+    logarithm, dilogarithm = _conductivity_series()
+    bracket = (
+        d * d / (1.0 + z)
+        + 2.0 * d * _horner(logarithm, 2.0 * z - 1.0)
+        + 2.0 * _horner(dilogarithm, 2.0 * z - 1.0)
+    )
+    return 6.0 / math.pi**2 * z * bracket
+
+
+def gap_squared(t: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return (Delta/Delta0)^2 and its derivative in t; both zero from t = 1 on (any shape)."""
+    deficit, slope = _gap_deficit()
+    inside = np.clip(t, SMALLEST_T, 1.0)
+    below = t < 1.0
+    value = np.where(below, np.maximum(1.0 - deficit(inside), 0.0), 0.0)
+    return value, np.where(below, -slope(inside), 0.0)
+
+
+def reduced_gap(t: FloatArray) -> FloatArray:
+    """Return Delta(T)/Delta(0) at t = T/Tc (any shape); zero from t = 1 on."""
+    return np.asarray(np.sqrt(gap_squared(t)[0]))
+
+
+class ReducedSuperconductor:
+    """Thermal functions of the superconducting electrons for one gap ratio, in units of gamma and Tc.
+
+    From t = 1 on they continue as those of the normal state; entropy, free energy and energy are continuous there and
+    the heat capacity jumps down (by 1.426 in weak coupling).
+    """
+
+    def __init__(self, alpha: float = WEAK_COUPLING) -> None:
+        """Fit the free energy.
+
+        Args:
+            alpha: Delta(0)/(kB Tc).
+        """
+        self.alpha = alpha
+        t, d_weak = _gap_nodes()
+        d = d_weak * (alpha / WEAK_COUPLING)
+        damping = np.exp(alpha / t - d)
+        # Collocation of sigma = -dphi/dt = exp(-alpha/t) t^(-1/2) [(alpha + 3t/2) P + t^2 dP/dt]
+        target = t**1.5 * scaled_entropy(d) * damping
+        x = 2.0 * t - 1.0
+        basis = chebyshev.chebvander(x, _DEGREE)
+        slopes = chebyshev.chebvander(x, _DEGREE - 1) @ chebyshev.chebder(np.eye(_DEGREE + 1))
+        system = (alpha + 1.5 * t)[:, None] * basis + 2.0 * (t**2)[:, None] * slopes
+        series = np.linalg.lstsq(system / target[:, None], np.ones_like(t), rcond=None)[0]
+        entropy = self._entropy_series(series)
+        scale = math.exp(alpha) / float(chebyshev.chebval(1.0, entropy))  # sigma(1) = 1 exactly
+        series, entropy = series * scale, entropy * scale
+
+        energy = chebyshev.chebsub(entropy, _series_product([0.0, 1.0], series))
+        self._minus_phi = DampedPolynomial(alpha, 1.5, chebyshev.cheb2poly(series))
+        self._entropy = DampedPolynomial(alpha, -0.5, chebyshev.cheb2poly(entropy))
+        self._energy = DampedPolynomial(alpha, 0.5, chebyshev.cheb2poly(energy))
+        slope = _slope(self._entropy)  # the heat capacity is t dsigma/dt
+        self._capacity = DampedPolynomial(alpha, slope.power + 1.0, slope.coefficients)
+        # both polynomials side by side, highest power first, for `energy_and_capacity`
+        self._stacked = np.zeros((self._capacity.coefficients.size, 2))
+        self._stacked[: self._energy.coefficients.size, 0] = self._energy.coefficients
+        self._stacked[:, 1] = self._capacity.coefficients
+        self._stacked = self._stacked[::-1].copy()
+        self.condensation = 0.5 - float(self._minus_phi(np.ones(1))[0])
+        """(F_N - F_S)/(gamma Tc^2) at T = 0, = mu0 Hc0^2/(2 gamma Tc^2); 0.23643 in weak coupling."""
+        self._yosida = _fit_damped(
+            t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5
+        )
+
+    def _entropy_series(self, series: FloatArray) -> FloatArray:
+        return np.asarray(
+            chebyshev.chebadd(
+                _series_product([self.alpha, 1.5], series),
+                _series_product([0.0, 0.0, 2.0], chebyshev.chebder(series)),
+            )
+        )
+
+    def entropy(self, t: FloatArray) -> FloatArray:
+        """s/(gamma Tc) at t = T/Tc >= 0 (any shape)."""
+        return np.where(t < 1.0, self._entropy(np.clip(t, SMALLEST_T, 1.0)), t)
+
+    def energy(self, t: FloatArray) -> FloatArray:
+        """Thermal energy e/(gamma Tc^2), zero at t = 0; above Tc it is t^2/2 + `condensation`."""
+        below = self._energy(np.clip(t, SMALLEST_T, 1.0))
+        return np.where(t < 1.0, below, 0.5 * t * t + self.condensation)
+
+    def heat_capacity(self, t: FloatArray) -> FloatArray:
+        """c/(gamma Tc) = t dsigma/dt = d(energy)/dt."""
+        return np.where(t < 1.0, self._capacity(np.clip(t, SMALLEST_T, 1.0)), t)
+
+    def energy_and_capacity(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """`energy` and `heat_capacity` together (one exponential, one pass over both polynomials)."""
+        inside = np.clip(t, SMALLEST_T, 1.0)
+        x = 2.0 * inside - 1.0
+        both = np.zeros((2, *inside.shape))
+        for pair in self._stacked:
+            both *= x
+            both[0] += pair[0]
+            both[1] += pair[1]
+        root = np.sqrt(inside)
+        damping = np.exp(-self.alpha / inside)
+        energy = both[0] * (damping * root)
+        capacity = both[1] * (damping / (root * inside))
+        above = t >= 1.0
+        if above.any():
+            energy = np.where(above, 0.5 * t * t + self.condensation, energy)
+            capacity = np.where(above, t, capacity)
+        return energy, capacity
+
+    def field_squared(self, t: FloatArray) -> FloatArray:
+        """(F_N - F_S)/(gamma Tc^2) = int_t^1 (t' - sigma) dt' = mu0 Hc^2/(2 gamma Tc^2); zero from t = 1 on."""
+        inside = np.clip(t, SMALLEST_T, 1.0)
+        value = self.condensation - 0.5 * inside**2 + self._minus_phi(inside)
+        value = np.where(t < SMALLEST_T, self.condensation - 0.5 * t * t, value)
+        return np.where(t < 1.0, np.maximum(value, 0.0), 0.0)
+
+    def gap_argument(self, t: FloatArray) -> FloatArray:
+        """d = Delta(T)/(kB T); zero from t = 1 on, finite (alpha/SMALLEST_T) at t = 0."""
+        return np.asarray(self.alpha * reduced_gap(t) / np.maximum(t, SMALLEST_T))
+
+    def conductivity_ratio(self, t: FloatArray) -> FloatArray:
+        """Quasiparticle heat conductivity over the normal one at the same T."""
+        d = self.gap_argument(t)
+        return np.asarray(conductivity_of_argument(d, np.exp(-d)))
+
+    def superfluid_fraction(self, t: FloatArray, law: str) -> FloatArray:
+        """[lambda(0)/lambda(T)]^2; zero from t = 1 on.
+
+        Args:
+            t: T/Tc, any shape.
+            law: "dirty" (Delta/Delta0 tanh(Delta/2kT)), "clean" (local BCS, 1 - Yosida function) or "two-fluid"
+                (Gorter-Casimir, 1 - t^4).
+
+        Raises:
+            ValueError: for another law.
+        """
+        inside = np.clip(t, SMALLEST_T, 1.0)
+        if law == "dirty":
+            value = reduced_gap(inside) * np.tanh(0.5 * self.gap_argument(inside))
+        elif law == "clean":
+            value = 1.0 - self._yosida(inside)
+        elif law == "two-fluid":
+            value = 1.0 - np.clip(t, 0.0, 1.0) ** 4
+        else:
+            raise ValueError(f"penetration law {law!r} is none of dirty, clean, two-fluid")
+        return np.where(t < 1.0, np.maximum(value, 0.0), 0.0)
+
+    def ufl_entropy(self, t: Any) -> Any:
+        """`entropy` of a UFL expression t."""
+        return self._ufl_branch(t, self._entropy, t)
+
+    def ufl_energy(self, t: Any) -> Any:
+        """`energy` of a UFL expression t."""
+        return self._ufl_branch(t, self._energy, 0.5 * t * t + self.condensation)
+
+    def ufl_heat_capacity(self, t: Any) -> Any:
+        """`heat_capacity` of a UFL expression t."""
+        return self._ufl_branch(t, self._capacity, t)
+
+    def ufl_conductivity_ratio(self, t: Any) -> Any:
+        """`conductivity_ratio` of a UFL expression t."""
+        inside = ufl.max_value(ufl.min_value(t, 1.0), SMALLEST_T)
+        # the floor keeps the derivative of the root finite at Tc
+        squared = ufl.max_value(1.0 - _gap_deficit()[0].ufl(inside), 1e-14)
+        d = self.alpha * ufl.sqrt(squared) / inside
+        ratio = conductivity_of_argument(d, ufl.exp(-d))
+        return ufl.conditional(ufl.lt(t, 1.0), ratio, 1.0)
+
+    @staticmethod
+    def _ufl_branch(t: Any, damped: DampedPolynomial, above: Any) -> Any:
+        inside = ufl.max_value(ufl.min_value(t, 1.0), SMALLEST_T)
+        return ufl.conditional(ufl.lt(t, 1.0), damped.ufl(inside), above)
+
+
+@lru_cache(maxsize=64)
+def reduced_superconductor(alpha: float = WEAK_COUPLING) -> ReducedSuperconductor:
+    """Return the (cached) reduced functions for a gap ratio."""
+    return ReducedSuperconductor(alpha)

@@ -1,0 +1,456 @@
+"""Materials: thermal laws of the normal and the superconducting state, critical field and penetration depth.
+
+Everything is per volume and in SI units. A material carries both phases; the *normal fraction* f in [0, 1] mixes them,
+s = f s_N + (1 - f) s_S, and likewise energy, heat capacity and conductivity. Both thermal energies start from
+e(0) = 0; the difference of the two phases' ground states is `Material.condensation_energy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem import inversion
+from fem.bcs import WEAK_COUPLING, ReducedSuperconductor, gap_squared, reduced_superconductor
+from fem.constants import KB, LORENZ, MU0, FloatArray
+
+PenetrationLaw = Literal["dirty", "clean", "two-fluid"]
+
+# Below this u = T^2 (1 nK) laws with an infinite slope in u (constant heat capacity, sqrt(u)) continue as a straight line
+SMALLEST_U = 1e-18
+
+
+def temperature_of_u(u: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return T = sqrt(u) and dT/du, continued as a straight line below u = 1e-18 K^2 (1 nK).
+
+    Args:
+        u: squared temperature, K^2, any shape; may be negative (a Newton iterate).
+    """
+    u = np.asarray(u, dtype=np.float64)
+    root = np.sqrt(np.maximum(u, SMALLEST_U))
+    slope = 0.5 / root
+    return np.where(u < SMALLEST_U, root + slope * (u - SMALLEST_U), root), slope
+
+
+@dataclass(frozen=True)
+class Material:
+    """Constants of one material and the laws that follow from them.
+
+    All methods are vectorised: temperatures T (K), u = T^2 (K^2) and normal fractions f broadcast. A material that
+    never superconducts ignores f.
+
+    Attributes:
+        name: as in the library.
+        gamma: Sommerfeld constant, J m^-3 K^-2 (0 for dielectrics).
+        beta: phonon heat capacity over T^3, J m^-3 K^-4.
+        critical_temperature: K; None if the material never superconducts.
+        gap_ratio: Delta(0)/(kB Tc); other values than the weak-coupling 1.764 follow the alpha-model.
+        penetration_depth0: lambda(0), m.
+        penetration_law: how lambda depends on T.
+        resistivity: residual resistivity, Ohm m; None for dielectrics.
+        room_resistivity: at 295 K, Ohm m (what a residual resistance ratio refers to).
+        coherence_length: xi0, m.
+        kappa: Ginzburg-Landau parameter.
+        measured_critical_field: thermodynamic mu0 Hc(0), T; compared with the derived one by `check`, not used.
+        lower_critical_field: mu0 Hc1(0), T.
+        electron_phonon: Sigma, W m^-3 K^-5.
+        sound_speeds: longitudinal and transverse, m/s.
+        density: kg m^-3.
+        phonon_speed: mean speed in the phonon conductivity beta T^3 v l/3, m/s.
+        phonon_mean_free_path: l, m (a film: its thickness); None leaves phonon conduction out.
+        constant_conductivity: W/(m K), replaces every conductivity law.
+        constant_heat_capacity: J/(m^3 K), replaces gamma, beta and the superconducting electrons; then
+            e = c T and s = c ln(T / 1 K).
+        sources: where each constant comes from.
+    """
+
+    name: str
+    gamma: float
+    beta: float
+    critical_temperature: float | None = None
+    gap_ratio: float = WEAK_COUPLING
+    penetration_depth0: float | None = None
+    penetration_law: PenetrationLaw = "dirty"
+    resistivity: float | None = None
+    room_resistivity: float | None = None
+    coherence_length: float | None = None
+    kappa: float | None = None
+    measured_critical_field: float | None = None
+    lower_critical_field: float | None = None
+    electron_phonon: float | None = None
+    sound_speeds: tuple[float, float] | None = None
+    density: float | None = None
+    phonon_speed: float = 2300.0
+    phonon_mean_free_path: float | None = None
+    constant_conductivity: float | None = None
+    constant_heat_capacity: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        """Check the constants.
+
+        Raises:
+            ValueError: naming the material and the constant that is out of range.
+        """
+        for key in ("gamma", "beta"):
+            if not getattr(self, key) >= 0.0:
+                raise ValueError(f"material {self.name}: {key} must not be negative")
+        positive = (
+            "critical_temperature", "penetration_depth0", "resistivity", "room_resistivity", "phonon_speed",
+            "phonon_mean_free_path", "constant_conductivity", "constant_heat_capacity",
+        )  # fmt: skip
+        for key in positive:
+            value = getattr(self, key)
+            if value is not None and not value > 0.0:
+                raise ValueError(f"material {self.name}: {key} must be positive")
+        if not 1.0 <= self.gap_ratio <= 4.0:
+            raise ValueError(f"material {self.name}: gap_ratio must lie between 1 and 4")
+        if self.penetration_law not in ("dirty", "clean", "two-fluid"):
+            raise ValueError(f"material {self.name}: unknown penetration_law {self.penetration_law!r}")
+        if self.constant_heat_capacity is None and self.gamma == 0.0 and self.beta == 0.0:
+            raise ValueError(f"material {self.name}: no heat capacity (gamma, beta and the constant one are missing)")
+
+    # --- superconducting state ---------------------------------------------------------------------------------------
+
+    @property
+    def superconducting(self) -> bool:
+        """Whether the material has a superconducting phase."""
+        return self.critical_temperature is not None
+
+    @property
+    def paired(self) -> tuple[ReducedSuperconductor, float] | None:
+        """Reduced BCS functions and Tc if the superconducting electrons enter the heat capacity, else None."""
+        if self.critical_temperature is None or self.gamma == 0.0 or self.constant_heat_capacity is not None:
+            return None
+        return reduced_superconductor(self.gap_ratio), self.critical_temperature
+
+    @property
+    def gap0(self) -> float:
+        """Delta(0), J; 0 for a material that never superconducts."""
+        return self.gap_ratio * KB * (self.critical_temperature or 0.0)
+
+    @property
+    def condensation_energy(self) -> float:
+        """Free energy of the normal minus the superconducting state at T = 0, J/m^3 (= mu0 Hc0^2/2)."""
+        if self.critical_temperature is None:
+            return 0.0
+        reduced = reduced_superconductor(self.gap_ratio)
+        return reduced.condensation * self.gamma * self.critical_temperature**2
+
+    def gap(self, T: npt.ArrayLike) -> FloatArray:
+        """Delta(T), J; 0 above Tc."""
+        return np.asarray(np.sqrt(self.gap_squared_u(np.square(T))[0]))
+
+    def gap_squared_u(self, u: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Return Delta^2 (J^2) and its derivative in u = T^2 (J^2/K^2)."""
+        u = np.asarray(u, dtype=np.float64)
+        if self.critical_temperature is None:
+            return np.zeros_like(u), np.zeros_like(u)
+        T = np.sqrt(np.maximum(u, SMALLEST_U))
+        value, slope = gap_squared(T / self.critical_temperature)
+        scale = self.gap0**2
+        return scale * value, scale * slope / (2.0 * T * self.critical_temperature)
+
+    def critical_field(self, T: npt.ArrayLike) -> FloatArray:
+        """Thermodynamic critical field Hc(T), A/m, from the entropies: mu0 Hc^2/2 = int_T^Tc (s_N - s_S) dT'."""
+        T = np.asarray(T, dtype=np.float64)
+        if self.critical_temperature is None:
+            return np.zeros_like(T)
+        reduced = reduced_superconductor(self.gap_ratio).field_squared(T / self.critical_temperature)
+        return np.asarray(np.sqrt(2.0 * self.gamma * self.critical_temperature**2 / MU0 * reduced))
+
+    def penetration_depth(self, T: npt.ArrayLike) -> FloatArray:
+        """lambda(T), m; infinite above Tc and in materials that never superconduct.
+
+        Raises:
+            ValueError: if the material superconducts and its lambda(0) is not known.
+        """
+        T = np.asarray(T, dtype=np.float64)
+        if self.critical_temperature is None:
+            return np.full_like(T, np.inf)
+        if self.penetration_depth0 is None:
+            raise ValueError(f"material {self.name}: penetration_depth0 is not given")
+        reduced = reduced_superconductor(self.gap_ratio)
+        fraction = reduced.superfluid_fraction(T / self.critical_temperature, self.penetration_law)
+        with np.errstate(divide="ignore"):
+            return np.asarray(self.penetration_depth0 / np.sqrt(fraction))
+
+    def film_critical_field_factor(
+        self, thickness: float, T: npt.ArrayLike, law: Literal["london", "ginzburg-landau"] = "london"
+    ) -> FloatArray:
+        """Parallel transition field of a film of this thickness over Hc(T); 1 above Tc.
+
+        "london" is (1 - tanh x/x)^(-1/2) with x = d/(2 lambda) (the order parameter stays rigid). "ginzburg-landau" lets
+        it shrink uniformly: the largest h with h^2 = (2 p^2 - p^4)/(1 - tanh(p x)/(p x)), 0 < p <= 1, which is
+        sqrt(24) lambda/d below d = sqrt(5) lambda and approaches "london" in thick films (M. Tinkham, Introduction to
+        Superconductivity, chapter 4; V. L. Ginzburg, L. D. Landau 1950).
+
+        Args:
+            thickness: m.
+            T: K.
+            law: as above.
+        """
+        T = np.asarray(T, dtype=np.float64)
+        x = np.atleast_1d(0.5 * thickness / self.penetration_depth(T))
+        inside = np.where(x > 0.0, x, 1.0)
+        if law == "london":
+            squared = 1.0 / _field_expulsion(inside)
+        elif law == "ginzburg-landau":
+            order = np.linspace(0.0, 1.0, 401)[1:]
+            p = order * np.ones_like(inside)[..., None]
+            squared = ((2.0 - p**2) * p**2 / _field_expulsion(p * inside[..., None])).max(axis=-1)
+            squared = np.where(inside**2 <= 1.25, 6.0 / inside**2, squared)
+        else:
+            raise ValueError(f"film law {law!r} is neither london nor ginzburg-landau")
+        return np.where(x > 0.0, np.sqrt(squared), 1.0).reshape(T.shape)
+
+    def normal_fraction(
+        self,
+        H: npt.ArrayLike,
+        T: npt.ArrayLike,
+        transition_width: float = 1e-3,
+        field_factor: npt.ArrayLike = 1.0,
+    ) -> FloatArray:
+        """Fraction of normal phase, f = 1/(1 + exp[(mu0 Hc^2 - mu0 H^2)/(2 eps)]).
+
+        eps = transition_width mu0 Hc0^2 does not depend on T, which keeps the Maxwell relation dB/dT|_H = ds/dH|_T
+        exact.
+
+        Args:
+            H: magnetic field, A/m.
+            T: K.
+            transition_width: eps over mu0 Hc(0)^2; the transition is about that wide in H/Hc.
+            field_factor: what the material's Hc(T) is multiplied by (thin films).
+        """
+        H, T = np.asarray(H, dtype=np.float64), np.asarray(T, dtype=np.float64)
+        if self.critical_temperature is None:
+            return np.ones(np.broadcast_shapes(H.shape, T.shape, np.shape(field_factor)))
+        scale = 2.0 * transition_width * float(self.critical_field(0.0)) ** 2
+        exponent = ((np.asarray(field_factor) * self.critical_field(T)) ** 2 - H * H) / scale
+        # the smaller of the two exponentials never overflows
+        small = np.exp(-np.abs(exponent))
+        return np.where(exponent > 0.0, small, 1.0) / (1.0 + small)
+
+    # --- thermal laws ------------------------------------------------------------------------------------------------
+
+    def entropy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+        """Entropy, J/(m^3 K); 0 at T = 0 (constant heat capacity: c ln(T / 1 K))."""
+        T, f = _pair(T, f)
+        if self.constant_heat_capacity is not None:
+            return np.asarray(self.constant_heat_capacity * np.log(T) + 0.0 * f)
+        electrons = self._mix(T, f, self.gamma * T, "entropy", 1)
+        return np.asarray(electrons + self.beta * T**3 / 3.0)
+
+    def energy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+        """Thermal energy, J/m^3: int_0^T c dT' at fixed f, so 0 at T = 0 in both phases."""
+        T, f = _pair(T, f)
+        if self.constant_heat_capacity is not None:
+            return np.asarray(self.constant_heat_capacity * T + 0.0 * f)
+        electrons = self._mix(T, f, 0.5 * self.gamma * T * T, "energy", 2)
+        return np.asarray(electrons + 0.25 * self.beta * T**4)
+
+    def heat_capacity(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+        """Heat capacity at fixed f, J/(m^3 K): de/dT = T ds/dT."""
+        T, f = _pair(T, f)
+        if self.constant_heat_capacity is not None:
+            return np.full(T.shape, self.constant_heat_capacity)
+        electrons = self._mix(T, f, self.gamma * T, "heat_capacity", 1)
+        return np.asarray(electrons + self.beta * T**3)
+
+    def _mix(self, T: FloatArray, f: FloatArray, normal: FloatArray, quantity: str, power: int) -> FloatArray:
+        """f normal + (1 - f) gamma Tc^power quantity(T/Tc), the second part only where it is needed."""
+        paired = self.paired
+        if paired is None:
+            return normal
+        reduced, critical = paired
+        result = np.asarray(f * normal)
+        where = f != 1.0
+        if where.any():
+            part = getattr(reduced, quantity)(T[where] / critical)
+            result[where] += (1.0 - f[where]) * self.gamma * critical**power * part
+        return result
+
+    def energy_u(self, u: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> tuple[FloatArray, FloatArray]:
+        """Return the thermal energy e (J/m^3) and de/du (J m^-3 K^-2) as functions of u = T^2.
+
+        Exact down to u = 0; for negative u (Newton iterates) the electrons continue linearly and the phonons oddly, so
+        that e stays monotone with a continuous slope.
+        """
+        u, f = _pair(u, f)
+        if self.constant_heat_capacity is not None:
+            T, slope = temperature_of_u(u)
+            return self.constant_heat_capacity * T, self.constant_heat_capacity * slope
+        size = np.abs(u)
+        energy, slope = np.asarray(0.25 * self.beta * u * size), np.asarray(0.5 * self.beta * size)
+        paired = self.paired
+        if paired is None:
+            return energy + 0.5 * self.gamma * u, slope + 0.5 * self.gamma
+        reduced, critical = paired
+        energy += 0.5 * self.gamma * f * u
+        slope += 0.5 * self.gamma * f
+        where = (f != 1.0) & (u > 0.0)
+        if where.any():
+            T = np.sqrt(u[where])
+            weight = (1.0 - f[where]) * self.gamma
+            below, capacity = reduced.energy_and_capacity(T / critical)
+            energy[where] += weight * critical**2 * below
+            slope[where] += weight * critical * capacity / (2.0 * T)
+        return energy, slope
+
+    def conductivity(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+        """Heat conductivity, W/(m K): electrons (Wiedemann-Franz, Bardeen-Rickayzen-Tewordt) plus phonons."""
+        T, f = _pair(T, f)
+        if self.constant_conductivity is not None:
+            return np.full(T.shape, self.constant_conductivity)
+        return np.asarray(2.0 * T * self.conductivity_u(T * T, f))
+
+    def conductivity_u(self, u: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+        """Return k(T)/(2T), W/(m K^2), such that k grad T = conductivity_u grad u with u = T^2 (u < 0: as at 0)."""
+        u, f = _pair(u, f)
+        if self.constant_conductivity is not None:
+            return np.asarray(self.constant_conductivity * temperature_of_u(u)[1])
+        result = np.asarray(self._phonon_coefficient * np.maximum(u, 0.0))
+        if self.resistivity is None:
+            return np.asarray(result)
+        normal = 0.5 * LORENZ / self.resistivity
+        if self.critical_temperature is None:
+            return np.asarray(result + normal)
+        result += normal * f
+        where = f != 1.0
+        if where.any():
+            reduced = reduced_superconductor(self.gap_ratio)
+            t = np.sqrt(np.maximum(u[where], 0.0)) / self.critical_temperature
+            result[where] += (1.0 - f[where]) * normal * reduced.conductivity_ratio(t)
+        return np.asarray(result)
+
+    @property
+    def _phonon_coefficient(self) -> float:
+        """Phonon conductivity over 2 T^3, W m^-1 K^-4."""
+        return self.beta * self.phonon_speed * (self.phonon_mean_free_path or 0.0) / 6.0
+
+    def temperature_from_entropy(self, s: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+        """Invert `entropy` at fixed f, to about 1e-14 relative, K.
+
+        Raises:
+            ValueError: for a negative entropy (constant heat capacity excepted).
+        """
+        return inversion.temperature_from_entropy(self, *_pair(s, f))
+
+    def temperature_from_energy(self, e: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+        """Invert `energy` at fixed f, to about 1e-14 relative, K.
+
+        Raises:
+            ValueError: for a negative energy.
+        """
+        return inversion.temperature_from_energy(self, *_pair(e, f))
+
+    # --- the same laws for UFL forms ---------------------------------------------------------------------------------
+
+    def ufl_entropy(self, T: Any, f: Any = 1.0) -> Any:
+        """`entropy` of UFL expressions."""
+        if self.constant_heat_capacity is not None:
+            return self.constant_heat_capacity * ufl.ln(T)
+        return self._ufl_mix(T, f, self.gamma * T, "ufl_entropy", 1) + self.beta * T**3 / 3.0
+
+    def ufl_energy(self, T: Any, f: Any = 1.0) -> Any:
+        """`energy` of UFL expressions."""
+        if self.constant_heat_capacity is not None:
+            return self.constant_heat_capacity * T
+        return self._ufl_mix(T, f, 0.5 * self.gamma * T**2, "ufl_energy", 2) + 0.25 * self.beta * T**4
+
+    def ufl_heat_capacity(self, T: Any, f: Any = 1.0) -> Any:
+        """`heat_capacity` of UFL expressions."""
+        if self.constant_heat_capacity is not None:
+            return ufl.as_ufl(self.constant_heat_capacity)
+        return self._ufl_mix(T, f, self.gamma * T, "ufl_heat_capacity", 1) + self.beta * T**3
+
+    def ufl_conductivity(self, T: Any, f: Any = 1.0) -> Any:
+        """`conductivity` of UFL expressions."""
+        if self.constant_conductivity is not None:
+            return ufl.as_ufl(self.constant_conductivity)
+        phonons = 2.0 * self._phonon_coefficient * T**3
+        if self.resistivity is None:
+            return phonons
+        normal = LORENZ * T / self.resistivity
+        if self.critical_temperature is None:
+            return phonons + normal
+        ratio = reduced_superconductor(self.gap_ratio).ufl_conductivity_ratio(T / self.critical_temperature)
+        return phonons + normal * (f + (1.0 - f) * ratio)
+
+    def _ufl_mix(self, T: Any, f: Any, normal: Any, quantity: str, power: int) -> Any:
+        paired = self.paired
+        if paired is None:
+            return normal
+        reduced, critical = paired
+        part = self.gamma * critical**power * getattr(reduced, quantity)(T / critical)
+        return f * normal + (1.0 - f) * part
+
+    # --- variants and checks -----------------------------------------------------------------------------------------
+
+    def with_overrides(
+        self,
+        rrr: float | None = None,
+        resistivity: float | None = None,
+        penetration_depth: float | None = None,
+        mean_free_path: float | None = None,
+    ) -> Material:
+        """Return a copy with a layer's own values.
+
+        Args:
+            rrr: residual resistance ratio, room_resistivity/resistivity.
+            resistivity: Ohm m.
+            penetration_depth: lambda(0), m.
+            mean_free_path: of the phonons, m.
+
+        Raises:
+            ValueError: if both rrr and resistivity are given, or rrr without a known room-temperature resistivity.
+        """
+        if rrr is not None:
+            if resistivity is not None:
+                raise ValueError(f"material {self.name}: give rrr or resistivity, not both")
+            if self.room_resistivity is None:
+                raise ValueError(f"material {self.name}: rrr needs room_resistivity, which is not known")
+            if not rrr > 0.0:
+                raise ValueError(f"material {self.name}: rrr must be positive")
+            resistivity = self.room_resistivity / rrr
+        new = {
+            "resistivity": resistivity,
+            "penetration_depth0": penetration_depth,
+            "phonon_mean_free_path": mean_free_path,
+        }
+        changes: dict[str, Any] = {key: value for key, value in new.items() if value is not None}
+        sources = {**self.sources, **dict.fromkeys(changes, "given for the layer")}
+        return replace(self, **changes, sources=sources)
+
+    def check(self) -> list[str]:
+        """Compare the data with each other; return one line for each disagreement.
+
+        Reported: a derived mu0 Hc(0) more than 5 % off the measured one.
+        """
+        if self.measured_critical_field is None or self.critical_temperature is None:
+            return []
+        derived = MU0 * float(self.critical_field(0.0))
+        off = derived / self.measured_critical_field - 1.0
+        if abs(off) <= 0.05:
+            return []
+        return [
+            f"{self.name}: mu0 Hc(0) derived from gamma, Tc and gap ratio is {derived * 1e3:.2f} mT, "
+            f"{off:+.1%} off the measured {self.measured_critical_field * 1e3:.2f} mT"
+        ]
+
+
+def _pair(first: npt.ArrayLike, f: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Two float arrays of one shape; f may be a number."""
+    a, b = np.broadcast_arrays(np.asarray(first, dtype=np.float64), np.asarray(f, dtype=np.float64))
+    return a, b
+
+
+def _field_expulsion(x: FloatArray) -> FloatArray:
+    """1 - tanh(x)/x for x > 0, from its series where the difference would cancel."""
+    series = x * x * (1.0 / 3.0 - x * x * (2.0 / 15.0 - x * x * 17.0 / 315.0))
+    return np.where(x < 0.02, series, 1.0 - np.tanh(x) / x)

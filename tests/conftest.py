@@ -87,9 +87,7 @@ def pytest_runtest_makereport(
     if "failed" in outcomes:
         report.outcome = "failed"
         report.longrepr = "\n\n".join(
-            f"[rank {rank}] {text}"
-            for rank, (outcome, text) in enumerate(everyone)
-            if outcome == "failed"
+            f"[rank {rank}] {text}" for rank, (outcome, text) in enumerate(everyone) if outcome == "failed"
         )
     elif len(set(outcomes)) > 1:
         report.outcome = "failed"

@@ -92,9 +92,7 @@ def node_coordinates() -> npt.NDArray[np.float64]:
     return ordered
 
 
-def _draw_out(
-    entities: DimTags, segments: list[npt.NDArray[np.float64]], axis: int
-) -> DimTags:
+def _draw_out(entities: DimTags, segments: list[npt.NDArray[np.float64]], axis: int) -> DimTags:
     """Extrude entities through all segments of an axis; the new ones of one dimension more."""
     dim = entities[0][0]
     made: DimTags = []
@@ -126,30 +124,29 @@ def _name_groups(plan: Plan) -> dict[str, int]:
         box = np.array(gmsh.model.getBoundingBox(dim, tag))
         return np.asarray((box[:3] + box[3:]) / 2)
 
-    block, group_of, volumes = {}, {}, {name: [] for name in plan.cell_names()}
+    block: dict[int, tuple[int, ...]] = {}
+    volumes: dict[str, list[int]] = {name: [] for name in plan.cell_names()}
     for dim, tag in gmsh.model.getEntities(3):
-        index = tuple(
-            int(np.searchsorted(lines[axis], coordinate)) - 1
-            for axis, coordinate in enumerate(middle(dim, tag))
-        )
-        block[tag], group_of[tag] = index, plan.groups[index]
-        volumes[group_of[tag]].append(tag)
-    for name, group in plan.cell_names().items():
-        gmsh.model.addPhysicalGroup(3, volumes[name], group, name)
+        place = enumerate(middle(dim, tag))
+        block[tag] = tuple(int(np.searchsorted(lines[axis], z)) - 1 for axis, z in place)
+        volumes[plan.groups[block[tag]]].append(tag)
+    for group, number in plan.cell_names().items():
+        gmsh.model.addPhysicalGroup(3, volumes[group], number, group)
 
     surfaces: dict[str, list[int]] = {}
-    for _, tag in gmsh.model.getEntities(2):
-        neighbours = sorted((int(v) for v in gmsh.model.getAdjacencies(2, tag)[0]), key=block.get)
-        if len(neighbours) == 2:
-            axis = int(np.flatnonzero(np.subtract(*(block[v] for v in neighbours)))[0])
-            name = plan.facet_name(axis, *(group_of[v] for v in neighbours))
+    for dim, tag in gmsh.model.getEntities(2):
+        blocks = sorted(block[volume] for volume in gmsh.model.getAdjacencies(dim, tag)[0])
+        groups = [plan.groups[index] for index in blocks]
+        if len(blocks) == 2:
+            axis = int(np.flatnonzero(np.not_equal(blocks[0], blocks[1]))[0])
+            name = plan.facet_name(axis, *groups)
         else:
-            name = _wall(plan, lines, middle(2, tag), group_of[neighbours[0]])
+            name = _wall(plan, lines, middle(dim, tag), groups[0])
         if name is not None:
             surfaces.setdefault(name, []).append(tag)
     facet_names = {name: tag for tag, name in enumerate(sorted(surfaces), start=1)}
-    for name, group in facet_names.items():
-        gmsh.model.addPhysicalGroup(2, surfaces[name], group, name)
+    for surface_group, number in facet_names.items():
+        gmsh.model.addPhysicalGroup(2, surfaces[surface_group], number, surface_group)
     return facet_names
 
 

@@ -7,6 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+ROUNDING = 1e-9  # of a number of cells
+Piece = tuple[float, float, float, float]  # from, to, cell size at from, slope of the cell size
+
 
 def graded_nodes(
     length: float,
@@ -14,6 +17,7 @@ def graded_nodes(
     last: float | None = None,
     growth: float = 1.5,
     cap: float = math.inf,
+    give: float = 1.0,
 ) -> npt.NDArray[np.float64]:
     """Nodes on [0, length].
 
@@ -27,23 +31,31 @@ def graded_nodes(
         last: The same for the last cell.
         growth: Largest ratio of two neighbouring cells, above 1.
         cap: Largest cell.
+        give: Factor by which the first and the last cell may be larger if that saves a cell; growth and cap still
+            hold.
 
     Returns:
         Ascending nodes, shape (cells + 1,), from exactly 0 to exactly `length`.
     """
     slope = math.log(growth)
-    to_density = slope / (growth - 1)  # cell size on a ramp -> size function at its finer end
-    start = math.inf if first is None else first * to_density
-    end = math.inf if last is None else last * to_density
-    pieces = _pieces(length, start, end, slope, cap)
-    if not pieces:
-        return np.array([0.0, length])
-    # Cumulative number of cells at the ends of the pieces (the integral of ds/h in closed form)
-    counts = [
-        (b - a) / h if g == 0 else math.log1p(g * (b - a) / h) / g for a, b, h, g in pieces
-    ]
-    total = np.concatenate([[0.0], np.cumsum(counts)])
-    cells = max(1, math.ceil(total[-1] - 1e-9))
+    to_ramp = slope / (growth - 1)  # the ramp starts below the size of its first cell
+
+    def ramps(factor: float) -> tuple[list[Piece], npt.NDArray[np.float64]]:
+        start, end = (math.inf if h is None else factor * h * to_ramp for h in (first, last))
+        pieces = _pieces(length, start, end, slope, cap)
+        # Number of cells up to the ends of the pieces: the integral of ds/h in closed form
+        counts = [(b - a) / h if g == 0 else math.log1p(g * (b - a) / h) / g for a, b, h, g in pieces]
+        return pieces, np.concatenate([[0.0], np.cumsum(counts)])
+
+    pieces, total = ramps(1.0)
+    cells = max(1, math.ceil(total[-1] - ROUNDING))
+    if cells > 1 and ramps(give)[1][-1] <= cells - 1:
+        cells -= 1
+        low, high = 1.0, give
+        while high - low > ROUNDING:
+            middle = (low + high) / 2
+            low, high = (low, middle) if ramps(middle)[1][-1] <= cells else (middle, high)
+        pieces, total = ramps(high)
     nodes = np.empty(cells + 1)
     for k in range(1, cells):
         wanted = total[-1] * k / cells
@@ -55,10 +67,8 @@ def graded_nodes(
     return nodes
 
 
-def _pieces(
-    length: float, start: float, end: float, slope: float, cap: float
-) -> list[tuple[float, float, float, float]]:
-    """Linear pieces (from, to, size at from, slope) of the size function; none where it is infinite."""
+def _pieces(length: float, start: float, end: float, slope: float, cap: float) -> list[Piece]:
+    """Linear pieces of the cell size; none where it is infinite."""
     if math.isinf(start) and math.isinf(end):
         return [] if math.isinf(cap) else [(0.0, length, cap, 0.0)]
 
@@ -82,6 +92,7 @@ def graded_axis(
     sizes: npt.NDArray[np.float64],
     caps: npt.NDArray[np.float64],
     growth: float,
+    give: float,
 ) -> list[npt.NDArray[np.float64]]:
     """Nodes of an axis that is cut into segments by lines, graded from every line.
 
@@ -90,6 +101,7 @@ def graded_axis(
         sizes: Wanted cell size at each line, infinity where there is no demand, shape (n,).
         caps: Largest cell of each segment, infinity where there is none, shape (n - 1,).
         growth: Largest ratio of neighbouring cells within a segment.
+        give: Factor by which a cell at a line may exceed its wanted size if that saves a cell.
 
     Returns:
         For every segment its ascending nodes, ends included and bitwise equal to the lines.
@@ -105,7 +117,7 @@ def graded_axis(
     segments = []
     for i, length in enumerate(lengths):
         first, last = (float(h) if np.isfinite(h) else None for h in at_lines[i : i + 2])
-        nodes = lines[i] + graded_nodes(float(length), first, last, growth, float(caps[i]))
+        nodes = lines[i] + graded_nodes(float(length), first, last, growth, float(caps[i]), give)
         nodes[-1] = lines[i + 1]
         segments.append(nodes)
     return segments

@@ -13,11 +13,10 @@ from fem import compat  # imports nothing of this project: it only hides DOLFINx
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.int64]
 
 
-def column_numbers(
-    nodes: npt.NDArray[Any], coordinates: Floats
-) -> tuple[Ints, npt.NDArray[np.int64]]:
+def column_numbers(nodes: npt.NDArray[Any], coordinates: Floats) -> tuple[Ints, npt.NDArray[np.int64]]:
     """Find the columns of an extruded mesh of hexahedra.
 
     Args:
@@ -42,7 +41,7 @@ def column_numbers(
     return number.reshape(-1).astype(np.int32), columns
 
 
-def partition_columns(centres: Floats, cells: Floats, film_cells: Floats, parts: int) -> Ints:
+def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts: int) -> Ints:
     """Recursive coordinate bisection of the columns.
 
     Each cut halves the work, which is one unit per cell (the field) and one more per cell of a
@@ -62,9 +61,7 @@ def partition_columns(centres: Floats, cells: Floats, film_cells: Floats, parts:
         ValueError: There are more parts than columns.
     """
     if parts > len(centres):
-        raise ValueError(
-            f"{parts} ranks for {len(centres)} columns of cells: every rank needs at least one"
-        )
+        raise ValueError(f"{parts} ranks for {len(centres)} columns of cells: every rank needs at least one")
     work = cells + film_cells
     part = np.zeros(len(centres), dtype=np.int32)
 
@@ -120,11 +117,9 @@ def column_partitioner(
         column, corners = column_numbers(nodes, coordinates)
         count = len(corners)
         midpoints = coordinates[nodes].mean(axis=1)
-        total = np.bincount(column, minlength=count).astype(np.float64)
-        film = np.bincount(column, weights=is_film(midpoints).astype(np.float64), minlength=count)
-        centres = np.column_stack(
-            [np.bincount(column, weights=midpoints[:, axis]) / total for axis in (0, 1)]
-        )
+        total = np.bincount(column, minlength=count)
+        film = np.bincount(column[is_film(midpoints)], minlength=count)
+        centres = np.column_stack([np.bincount(column, weights=midpoints[:, axis]) / total for axis in (0, 1)])
         owner = partition_columns(centres, total, film, parts)
         ranks, offsets = _with_ghosts(owner, corners, parts)
         return compat.cell_destinations(*_per_cell(column, ranks, offsets))
@@ -135,9 +130,7 @@ def column_partitioner(
 def _with_ghosts(owner: Ints, corners: npt.NDArray[np.int64], parts: int) -> tuple[Ints, Ints]:
     """Ranks of every column, owner first, and where each column's ranks start."""
     count = len(owner)
-    of_column = scipy.sparse.csr_array(
-        (np.ones(corners.size), (np.repeat(np.arange(count), 4), corners.reshape(-1)))
-    )
+    of_column = scipy.sparse.csr_array((np.ones(corners.size), (np.repeat(np.arange(count), 4), corners.reshape(-1))))
     rank = scipy.sparse.csr_array((np.ones(count), (np.arange(count), owner)), (count, parts))
     near = (of_column @ (of_column.T @ rank)).tocoo()
     column, other = near.coords

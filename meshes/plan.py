@@ -19,6 +19,7 @@ VACUUM_GROWTH = 2.0  # of the cells above and below the stack, away from it
 # Along its own length, where nothing lies on it, the conductor's field does not change: its cells
 # may grow beyond its interior_cell, up to this fraction of its length.
 CONDUCTOR_CELL = 1 / 8
+LATERAL_GIVE = 1.25  # a cell at an edge may be larger by this if that saves a plane of cells
 
 
 @dataclass(frozen=True)
@@ -159,19 +160,23 @@ def _lateral_nodes(stack: StackGeometry, axis: int) -> list[Floats]:
         sizes[at_edge] = np.minimum(sizes[at_edge], layer.edge_cell / LENGTH_UNIT)
         cap = layer.interior_cell / LENGTH_UNIT
         if axis == 0 and layer.name == stack.conductor:
-            cap = max(cap, CONDUCTOR_CELL * (b - a))
+            cap = max(cap, CONDUCTOR_CELL * layer.size[0] / LENGTH_UNIT)
         inside = (middles > a) & (middles < b)
         caps[inside] = np.minimum(caps[inside], cap)
-    return graded_axis(lines, sizes, caps, stack.lateral_growth)
+    return graded_axis(lines, sizes, caps, stack.lateral_growth, LATERAL_GIVE)
+
+
+def _vacuum_nodes(depth: float, neighbour: float) -> Floats:
+    """Nodes (um) from a face of the stack outward, beside a cell of thickness `neighbour` (m); two cells or more."""
+    first = VACUUM_GROWTH * neighbour / LENGTH_UNIT
+    return graded_nodes(depth, first, growth=VACUUM_GROWTH, cap=depth / 2, give=VACUUM_GROWTH)
 
 
 def _slabs(stack: StackGeometry) -> list[Slab]:
     """Storeys from bottom to top; z = 0 is the lowest face of the stack."""
     lowest, highest = stack.layers[0], stack.layers[-1]
     depth = _um(stack.padding)
-    below = graded_nodes(
-        depth, first=2 * lowest.bottom_cell / LENGTH_UNIT, growth=VACUUM_GROWTH
-    )
+    below = _vacuum_nodes(depth, lowest.bottom_cell)
     slabs = [Slab(VACUUM, None, -below[::-1])]
     z = 0.0
 
@@ -185,10 +190,7 @@ def _slabs(stack: StackGeometry) -> list[Slab]:
     for i, layer in enumerate(stack.layers):
         footprint = [_interval(layer, axis, stack.quarter) for axis in (0, 1)]
         if i - 1 in stack.barriers:
-            common = [
-                (max(a, c), min(b, d))
-                for (a, b), (c, d) in zip(previous, footprint, strict=True)
-            ]
+            common = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(previous, footprint, strict=True)]
             add(layer.name + BARRIER, common, np.array([0.0, _um(stack.barriers[i - 1])]))
         nodes = graded_nodes(
             _um(layer.thickness),
@@ -200,7 +202,6 @@ def _slabs(stack: StackGeometry) -> list[Slab]:
         add(layer.name, footprint, nodes)
         previous = footprint
     gap = _um(stack.padding if stack.return_plane is None else stack.return_plane)
-    above = graded_nodes(gap, first=2 * highest.top_cell / LENGTH_UNIT, growth=VACUUM_GROWTH)
+    above = _vacuum_nodes(gap, highest.top_cell)
     slabs.append(Slab(VACUUM, None, z + above))
     return slabs
-

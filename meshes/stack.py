@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 # Two different edges or faces must be at least this far apart (m): an atom's diameter.
 SMALLEST_DISTANCE = 1e-10
@@ -44,8 +45,10 @@ class LayerGeometry:
         Raises:
             ValueError: The name cannot name a group or a number is out of range.
         """
-        if not self.name.strip() or self.name in ("vacuum", "box", "symmetry") or any(
-            character in self.name for character in '.|"\n'
+        if (
+            not self.name.strip()
+            or self.name in ("vacuum", "box", "symmetry")
+            or any(character in self.name for character in '.|"\n')
         ):
             raise ValueError(
                 f"layer name {self.name!r} is not allowed: not empty, not vacuum, box or symmetry, "
@@ -67,8 +70,7 @@ class LayerGeometry:
         for key in ("thickness", "size[0]", "size[1]"):
             if lengths[key] < SMALLEST_DISTANCE:
                 raise ValueError(
-                    f"layer {self.name}: {key} = {lengths[key]:g} m is below an atom "
-                    f"({SMALLEST_DISTANCE:g} m)"
+                    f"layer {self.name}: {key} = {lengths[key]:g} m is below an atom ({SMALLEST_DISTANCE:g} m)"
                 )
         if not all(math.isfinite(value) for value in self.center):
             raise ValueError(f"layer {self.name}: center must be finite, not {self.center}")
@@ -135,7 +137,7 @@ class StackGeometry:
         self._check_edges()
 
     def _check_footprints(self) -> None:
-        for lower, upper in zip(self.layers, self.layers[1:], strict=False):
+        for lower, upper in pairwise(self.layers):
             for axis in (0, 1):
                 (a, b), (c, d) = lower.interval(axis), upper.interval(axis)
                 if min(b, d) - max(a, c) < SMALLEST_DISTANCE:
@@ -166,7 +168,7 @@ class StackGeometry:
         # Edges closer than an atom are a slip in somebody's arithmetic and would make cells of zero width.
         for axis in (0, 1):
             edges = sorted((edge, layer.name) for layer in self.layers for edge in layer.interval(axis))
-            for (a, first), (b, second) in zip(edges, edges[1:], strict=False):
+            for (a, first), (b, second) in pairwise(edges):
                 if 1e-15 < b - a < SMALLEST_DISTANCE:
                     raise ValueError(
                         f"edges of layers {first} and {second} are {b - a:.2g} m apart along {'xy'[axis]}: "

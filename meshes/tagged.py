@@ -87,6 +87,7 @@ class TaggedMesh:
         columns: Column of every local cell, ghosts included, numbered from 0 on each rank, shape
             (local cells,); None for a mesh that is not extruded.
         info: Numbers of the mesh.
+        stack: What the mesh was made from; None for any other mesh.
     """
 
     mesh: dolfinx.mesh.Mesh
@@ -97,6 +98,7 @@ class TaggedMesh:
     length_unit: float = 1.0
     columns: Ints | None = None
     info: MeshInfo | None = None
+    stack: StackGeometry | None = None
 
     def cells(self, *names: str) -> Ints:
         """Local cells (owned and ghost, ascending) of the named groups.
@@ -115,9 +117,7 @@ class TaggedMesh:
         return _members(self.facet_tags, self.facet_names, names, "facet")
 
 
-def _members(
-    tags: dolfinx.mesh.MeshTags, known: dict[str, int], names: tuple[str, ...], kind: str
-) -> Ints:
+def _members(tags: dolfinx.mesh.MeshTags, known: dict[str, int], names: tuple[str, ...], kind: str) -> Ints:
     for name in names:
         if name not in known:
             raise KeyError(f"no {kind} group {name!r}; there are: {', '.join(known)}")
@@ -155,9 +155,7 @@ def build_stack_mesh(stack: StackGeometry, comm: MPI.Intracomm) -> TaggedMesh:
     """
     plan = plan_stack(stack)
     if comm.size > plan.columns:
-        raise ValueError(
-            f"{comm.size} ranks for {plan.columns} columns of cells: every rank needs at least one"
-        )
+        raise ValueError(f"{comm.size} ranks for {plan.columns} columns of cells: every rank needs at least one")
     with ExitStack() as session:
         error, coordinates, facet_names, model = None, None, {}, None
         if comm.rank == 0:
@@ -173,9 +171,10 @@ def build_stack_mesh(stack: StackGeometry, comm: MPI.Intracomm) -> TaggedMesh:
         facet_names = comm.bcast(facet_names, root=0)
         partitioner = column_partitioner(coordinates, plan.in_film)
         mesh, cell_tags, facet_tags = compat.mesh_from_gmsh(model, comm, partitioner)
-    return finish_extruded(
-        mesh, cell_tags, facet_tags, plan.cell_names(), facet_names, LENGTH_UNIT
-    )
+    columns, _ = column_numbers(mesh.geometry.dofmap, np.asarray(mesh.geometry.x, dtype=np.float64))
+    cell_names = plan.cell_names()
+    info = measure(mesh, cell_tags, cell_names, LENGTH_UNIT, columns)
+    return TaggedMesh(mesh, cell_tags, facet_tags, cell_names, facet_names, LENGTH_UNIT, columns, info, stack)
 
 
 def raise_on_all_ranks(comm: MPI.Intracomm, error: Exception | None) -> None:
@@ -189,26 +188,6 @@ def raise_on_all_ranks(comm: MPI.Intracomm, error: Exception | None) -> None:
         raise RuntimeError(f"building the mesh failed: {message}") from error
 
 
-def _local_shapes(mesh: dolfinx.mesh.Mesh) -> npt.NDArray[np.float64]:
-    return np.asarray(mesh.geometry.x[mesh.geometry.dofmap], dtype=np.float64)
-
-
-def finish_extruded(
-    mesh: dolfinx.mesh.Mesh,
-    cell_tags: dolfinx.mesh.MeshTags,
-    facet_tags: dolfinx.mesh.MeshTags,
-    cell_names: dict[str, int],
-    facet_names: dict[str, int],
-    length_unit: float,
-) -> TaggedMesh:
-    """Add columns and numbers to a distributed mesh of extruded hexahedra (collective)."""
-    columns, _ = column_numbers(mesh.geometry.dofmap, mesh.geometry.x)
-    info = measure(mesh, cell_tags, cell_names, length_unit, columns)
-    return TaggedMesh(
-        mesh, cell_tags, facet_tags, cell_names, facet_names, length_unit, columns, info
-    )
-
-
 def measure(
     mesh: dolfinx.mesh.Mesh,
     cell_tags: dolfinx.mesh.MeshTags,
@@ -220,7 +199,7 @@ def measure(
     comm, topology = mesh.comm, mesh.topology
     topology.create_entities(1)
     owned = topology.index_map(3).size_local
-    shapes = _local_shapes(mesh)[:owned]
+    shapes = np.asarray(mesh.geometry.x, dtype=np.float64)[mesh.geometry.dofmap[:owned]]
     extent = (shapes.max(axis=1) - shapes.min(axis=1)) * length_unit
     quality = scaled_jacobians(shapes)
     lateral = extent[:, :2]
@@ -245,8 +224,6 @@ def measure(
         largest_lateral=largest(lateral),
         quality_min=smallest(quality),
         quality_mean=comm.allreduce(float(quality.sum())) / cells,
-        group_cells={
-            name: comm.allreduce(n) for name, n in zip(cell_names, counts, strict=True)
-        },
+        group_cells={name: comm.allreduce(n) for name, n in zip(cell_names, counts, strict=True)},
         columns=None if own_columns is None else comm.allreduce(own_columns),
     )

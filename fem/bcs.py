@@ -63,12 +63,12 @@ def scaled_entropy(d: FloatArray) -> FloatArray:
         logarithm = np.where(z > 1e-8, np.log1p(z) / np.maximum(z, 1e-300), 1.0)
         return np.asarray(energy / (1.0 + z) + logarithm)
 
-    return 6.0 / math.pi**2 * _trapezoid(d, integrand)
+    return np.asarray(6.0 / math.pi**2 * _trapezoid(d, integrand), dtype=np.float64)
 
 
 def scaled_yosida(d: FloatArray) -> FloatArray:
     """Return exp(d) Y(d) with the Yosida function Y = int_0^inf dy sech^2(E/2)/2, shape (n,)."""
-    return _trapezoid(d, lambda energy: 2.0 / (1.0 + np.exp(-energy)) ** 2)
+    return _trapezoid(d, lambda energy: np.asarray(2.0 / (1.0 + np.exp(-energy)) ** 2, dtype=np.float64))
 
 
 def _gap_integrals(d: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -120,9 +120,7 @@ class DampedPolynomial:
 
     def __call__(self, t: FloatArray) -> FloatArray:
         """Evaluate at t (any shape), SMALLEST_T <= t <= 1."""
-        return np.asarray(
-            np.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0)
-        )
+        return np.asarray(np.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0))
 
     def ufl(self, t: Any) -> Any:
         """The same function of a UFL expression t, which must be at least SMALLEST_T."""
@@ -197,9 +195,7 @@ def conductivity_of_argument(d: Any, z: Any) -> Any:
     """
     logarithm, dilogarithm = _conductivity_series()
     bracket = (
-        d * d / (1.0 + z)
-        + 2.0 * d * _horner(logarithm, 2.0 * z - 1.0)
-        + 2.0 * _horner(dilogarithm, 2.0 * z - 1.0)
+        d * d / (1.0 + z) + 2.0 * d * _horner(logarithm, 2.0 * z - 1.0) + 2.0 * _horner(dilogarithm, 2.0 * z - 1.0)
     )
     return 6.0 / math.pi**2 * z * bracket
 
@@ -259,9 +255,7 @@ class ReducedSuperconductor:
         self._stacked = self._stacked[::-1].copy()
         self.condensation = 0.5 - float(self._minus_phi(np.ones(1))[0])
         """(F_N - F_S)/(gamma Tc^2) at T = 0, = mu0 Hc0^2/(2 gamma Tc^2); 0.23643 in weak coupling."""
-        self._yosida = _fit_damped(
-            t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5
-        )
+        self._yosida = _fit_damped(t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5)
 
     def _entropy_series(self, series: FloatArray) -> FloatArray:
         return np.asarray(
@@ -311,7 +305,7 @@ class ReducedSuperconductor:
         return np.where(t < 1.0, np.maximum(value, 0.0), 0.0)
 
     def gap_argument(self, t: FloatArray) -> FloatArray:
-        """d = Delta(T)/(kB T); zero from t = 1 on, finite (alpha/SMALLEST_T) at t = 0."""
+        """Delta(T)/(kB T); zero from t = 1 on, finite (alpha/SMALLEST_T) at t = 0."""
         return np.asarray(self.alpha * reduced_gap(t) / np.maximum(t, SMALLEST_T))
 
     def conductivity_ratio(self, t: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Laws of the heat flux across an interface, as functions of u = T^2 and of the normal fractions on both sides.
 
-Every law is antisymmetric in its sides, exactly zero at equal temperatures, and lets heat flow downhill only. A bath is a
-side of fixed temperature, so the same laws serve there.
+Every law is antisymmetric in its sides, exactly zero at equal temperatures, and lets heat flow downhill only. A bath is
+a side of fixed temperature, so the same laws serve there.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from fem.materials import Material, temperature_of_u
 
 Flux = tuple[FloatArray, FloatArray, FloatArray]
 
-# Least broadening Gamma/Delta in S/S' junctions: between equal gaps the sharp law has an infinite slope. The flux depends
-# on it only logarithmically, and by less than 1e-6 where the gaps differ by a tenth.
+# Least broadening Gamma/Delta in S/S' junctions: between equal gaps the sharp law has an infinite slope. The flux
+# depends on it only logarithmically there, and by less than 1e-5 where the gaps differ by a tenth.
 _LEAST_BROADENING = 1e-4
 
 
@@ -47,7 +47,7 @@ def _broadcast(*arrays: npt.ArrayLike) -> list[FloatArray]:
 class TunnelJunction:
     """Tunnel junction between two metals, each normal, superconducting or mixed.
 
-    The normal fractions weigh the phase pairs N/N, N/S and S/S', whose gaps move with the temperature of their own side.
+    The normal fractions weigh the phase pairs N/N, N/S and S/S'; each gap moves with the temperature of its own side.
     N/N is exactly linear in u: q = LORENZ/(2 R_A) (u1 - u2). Sub-gap states add ``dynes`` of the N/N flux to the pairs
     with a superconductor; ``dynes`` is also the broadening Gamma/Delta (at least 1e-4) that rounds the singularity of
     S/S' at equal gaps.
@@ -77,7 +77,7 @@ class TunnelJunction:
         if not 0.0 <= self.dynes <= 1.0:
             raise ValueError("tunnel junction: dynes must lie between 0 and 1")
         for side in (self.lower, self.upper):
-            if side.gamma == 0.0 and side.constant_heat_capacity is None:
+            if side.gamma == 0.0 and side.resistivity is None and side.constant_heat_capacity is None:
                 raise ValueError(f"tunnel junction: {side.name} is a dielectric, electrons cannot tunnel into it")
 
     def flux(self, u1: npt.ArrayLike, u2: npt.ArrayLike, f1: npt.ArrayLike, f2: npt.ArrayLike) -> Flux:

@@ -23,7 +23,7 @@ _TOLERANCE = 4.0 * np.finfo(float).eps
 
 
 def _root_linear_cubic(linear: FloatArray, cubic: float, value: FloatArray) -> FloatArray:
-    """Solve linear T + cubic T^3 = value >= 0 for T, by hyperbolic functions (no cancellation); inf if there is none."""
+    """Solve linear T + cubic T^3 = value >= 0 for T, without cancellation; inf if there is none."""
     if cubic == 0.0:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(value > 0.0, value / linear, 0.0)
@@ -44,9 +44,7 @@ def _root_biquadratic(quadratic: FloatArray, quartic: float, value: FloatArray) 
         return np.where(value > 0.0, np.sqrt(2.0 * value / denominator), 0.0)
 
 
-def _newton(
-    law: Law, slope: Law, value: FloatArray, f: FloatArray, low: FloatArray, high: FloatArray
-) -> FloatArray:
+def _newton(law: Law, slope: Law, value: FloatArray, f: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """Solve law(T, f) = value > 0 for T between low and high, to rounding.
 
     Args:
@@ -95,9 +93,7 @@ def temperature_from_entropy(material: Material, s: FloatArray, f: FloatArray) -
         return normal
     value, fraction, low = s[where], f[where], normal[where]
     high = np.minimum(_root_linear_cubic(gamma * fraction, cubic, value), critical)
-    solved = _newton(
-        material.entropy, material.heat_capacity, value, fraction, low, np.maximum(high, low)
-    )
+    solved = _newton(material.entropy, material.heat_capacity, value, fraction, low, np.maximum(high, low))
     result = np.asarray(normal).copy()
     result[where] = solved
     return result

@@ -1,17 +1,17 @@
 """Heat carried by quasiparticles through tunnel junctions: dimensionless integrals, tabulated once.
 
-With both gaps given, the heat that states filled at temperature T send across is Phi = (kT)^2 W(d, q), where d = Delta/kT
-belongs to the larger gap and q^2 = 1 - (smaller gap/larger gap)^2. Substituting E = d sqrt(1 + q^2 sinh^2 theta) removes
-every singularity of the two densities of states,
+With both gaps given, the heat that states filled at temperature T send across is Phi = (kT)^2 W(d, q), where
+d = Delta/kT belongs to the larger gap and q^2 = 1 - (smaller gap/larger gap)^2. Substituting
+E = d sqrt(1 + q^2 sinh^2 theta) removes every singularity of the two densities of states,
 
     W(d, q) = int_0^inf E^2/(exp(E) + 1) dtheta,
 
 so one smooth table over (ln d, ln q) serves every pair of superconductors at every pair of temperatures: only the
-logarithmic divergence at equal gaps (q -> 0) is left, and it is linear in ln q. q = 1 is the N/S junction (one gap zero),
-which has its own finer table.
+logarithmic divergence at equal gaps (q -> 0) is left, and it is linear in ln q. q = 1 is the N/S junction (one gap
+zero), which has its own finer table.
 
-Source of the integrals: F. Giazotto et al., Rev. Mod. Phys. 78, 217 (2006); K. Maki, A. Griffin, Phys. Rev. Lett. 15, 921
-(1965).
+Source of the integrals: F. Giazotto et al., Rev. Mod. Phys. 78, 217 (2006); K. Maki, A. Griffin, Phys. Rev. Lett. 15,
+921 (1965).
 """
 
 from __future__ import annotations

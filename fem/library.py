@@ -71,9 +71,7 @@ def _material(
         gamma = molar_gamma[0] / volume
         sources["gamma"] = f"from {molar_gamma[0] * 1e3:g} mJ mol^-1 K^-2 ({molar_gamma[1]}) and V_m"
     values = {key: value for key, (value, _) in constants.items()}
-    return Material(
-        name, gamma=gamma, beta=debye_beta(debye, volume), sources=MappingProxyType(sources), **values
-    )
+    return Material(name, gamma=gamma, beta=debye_beta(debye, volume), sources=MappingProxyType(sources), **values)
 
 
 _ALL = (

@@ -13,15 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import ufl
 
-from fem import inversion
+from fem import films, inversion, ufl_laws
 from fem.bcs import WEAK_COUPLING, ReducedSuperconductor, gap_squared, reduced_superconductor
 from fem.constants import KB, LORENZ, MU0, FloatArray
 
 PenetrationLaw = Literal["dirty", "clean", "two-fluid"]
 
-# Below this u = T^2 (1 nK) laws with an infinite slope in u (constant heat capacity, sqrt(u)) continue as a straight line
+# Below this u = T^2 (1 nK) laws with an infinite slope in u, such as sqrt(u), continue as a straight line.
 SMALLEST_U = 1e-18
 
 
@@ -112,8 +111,6 @@ class Material:
             raise ValueError(f"material {self.name}: gap_ratio must lie between 1 and 4")
         if self.penetration_law not in ("dirty", "clean", "two-fluid"):
             raise ValueError(f"material {self.name}: unknown penetration_law {self.penetration_law!r}")
-        if self.constant_heat_capacity is None and self.gamma == 0.0 and self.beta == 0.0:
-            raise ValueError(f"material {self.name}: no heat capacity (gamma, beta and the constant one are missing)")
 
     # --- superconducting state ---------------------------------------------------------------------------------------
 
@@ -181,33 +178,17 @@ class Material:
             return np.asarray(self.penetration_depth0 / np.sqrt(fraction))
 
     def film_critical_field_factor(
-        self, thickness: float, T: npt.ArrayLike, law: Literal["london", "ginzburg-landau"] = "london"
+        self, thickness: float, T: npt.ArrayLike, law: films.FilmLaw = "london"
     ) -> FloatArray:
-        """Parallel transition field of a film of this thickness over Hc(T); 1 above Tc.
-
-        "london" is (1 - tanh x/x)^(-1/2) with x = d/(2 lambda) (the order parameter stays rigid). "ginzburg-landau" lets
-        it shrink uniformly: the largest h with h^2 = (2 p^2 - p^4)/(1 - tanh(p x)/(p x)), 0 < p <= 1, which is
-        sqrt(24) lambda/d below d = sqrt(5) lambda and approaches "london" in thick films (M. Tinkham, Introduction to
-        Superconductivity, chapter 4; V. L. Ginzburg, L. D. Landau 1950).
+        """Parallel transition field of a film over Hc(T), see `fem.films.critical_field_factor`; 1 above Tc.
 
         Args:
             thickness: m.
             T: K.
-            law: as above.
+            law: "london" or "ginzburg-landau".
         """
         T = np.asarray(T, dtype=np.float64)
-        x = np.atleast_1d(0.5 * thickness / self.penetration_depth(T))
-        inside = np.where(x > 0.0, x, 1.0)
-        if law == "london":
-            squared = 1.0 / _field_expulsion(inside)
-        elif law == "ginzburg-landau":
-            order = np.linspace(0.0, 1.0, 401)[1:]
-            p = order * np.ones_like(inside)[..., None]
-            squared = ((2.0 - p**2) * p**2 / _field_expulsion(p * inside[..., None])).max(axis=-1)
-            squared = np.where(inside**2 <= 1.25, 6.0 / inside**2, squared)
-        else:
-            raise ValueError(f"film law {law!r} is neither london nor ginzburg-landau")
-        return np.where(x > 0.0, np.sqrt(squared), 1.0).reshape(T.shape)
+        return films.critical_field_factor(0.5 * thickness / self.penetration_depth(T), law)
 
     def normal_fraction(
         self,
@@ -226,10 +207,15 @@ class Material:
             T: K.
             transition_width: eps over mu0 Hc(0)^2; the transition is about that wide in H/Hc.
             field_factor: what the material's Hc(T) is multiplied by (thin films).
+
+        Raises:
+            ValueError: if the material superconducts and its gamma is not given (hence no critical field).
         """
         H, T = np.asarray(H, dtype=np.float64), np.asarray(T, dtype=np.float64)
         if self.critical_temperature is None:
             return np.ones(np.broadcast_shapes(H.shape, T.shape, np.shape(field_factor)))
+        if self.gamma == 0.0:
+            raise ValueError(f"material {self.name}: gamma is not given, so its critical field is not known")
         scale = 2.0 * transition_width * float(self.critical_field(0.0)) ** 2
         exponent = ((np.asarray(field_factor) * self.critical_field(T)) ** 2 - H * H) / scale
         # the smaller of the two exponentials never overflows
@@ -263,7 +249,7 @@ class Material:
         return np.asarray(electrons + self.beta * T**3)
 
     def _mix(self, T: FloatArray, f: FloatArray, normal: FloatArray, quantity: str, power: int) -> FloatArray:
-        """f normal + (1 - f) gamma Tc^power quantity(T/Tc), the second part only where it is needed."""
+        """Return f normal + (1 - f) gamma Tc^power quantity(T/Tc), the second part only where it is needed."""
         paired = self.paired
         if paired is None:
             return normal
@@ -314,7 +300,7 @@ class Material:
         u, f = _pair(u, f)
         if self.constant_conductivity is not None:
             return np.asarray(self.constant_conductivity * temperature_of_u(u)[1])
-        result = np.asarray(self._phonon_coefficient * np.maximum(u, 0.0))
+        result = np.asarray(self.phonon_coefficient * np.maximum(u, 0.0))
         if self.resistivity is None:
             return np.asarray(result)
         normal = 0.5 * LORENZ / self.resistivity
@@ -329,7 +315,7 @@ class Material:
         return np.asarray(result)
 
     @property
-    def _phonon_coefficient(self) -> float:
+    def phonon_coefficient(self) -> float:
         """Phonon conductivity over 2 T^3, W m^-1 K^-4."""
         return self.beta * self.phonon_speed * (self.phonon_mean_free_path or 0.0) / 6.0
 
@@ -353,42 +339,19 @@ class Material:
 
     def ufl_entropy(self, T: Any, f: Any = 1.0) -> Any:
         """`entropy` of UFL expressions."""
-        if self.constant_heat_capacity is not None:
-            return self.constant_heat_capacity * ufl.ln(T)
-        return self._ufl_mix(T, f, self.gamma * T, "ufl_entropy", 1) + self.beta * T**3 / 3.0
+        return ufl_laws.entropy(self, T, f)
 
     def ufl_energy(self, T: Any, f: Any = 1.0) -> Any:
         """`energy` of UFL expressions."""
-        if self.constant_heat_capacity is not None:
-            return self.constant_heat_capacity * T
-        return self._ufl_mix(T, f, 0.5 * self.gamma * T**2, "ufl_energy", 2) + 0.25 * self.beta * T**4
+        return ufl_laws.energy(self, T, f)
 
     def ufl_heat_capacity(self, T: Any, f: Any = 1.0) -> Any:
         """`heat_capacity` of UFL expressions."""
-        if self.constant_heat_capacity is not None:
-            return ufl.as_ufl(self.constant_heat_capacity)
-        return self._ufl_mix(T, f, self.gamma * T, "ufl_heat_capacity", 1) + self.beta * T**3
+        return ufl_laws.heat_capacity(self, T, f)
 
     def ufl_conductivity(self, T: Any, f: Any = 1.0) -> Any:
         """`conductivity` of UFL expressions."""
-        if self.constant_conductivity is not None:
-            return ufl.as_ufl(self.constant_conductivity)
-        phonons = 2.0 * self._phonon_coefficient * T**3
-        if self.resistivity is None:
-            return phonons
-        normal = LORENZ * T / self.resistivity
-        if self.critical_temperature is None:
-            return phonons + normal
-        ratio = reduced_superconductor(self.gap_ratio).ufl_conductivity_ratio(T / self.critical_temperature)
-        return phonons + normal * (f + (1.0 - f) * ratio)
-
-    def _ufl_mix(self, T: Any, f: Any, normal: Any, quantity: str, power: int) -> Any:
-        paired = self.paired
-        if paired is None:
-            return normal
-        reduced, critical = paired
-        part = self.gamma * critical**power * getattr(reduced, quantity)(T / critical)
-        return f * normal + (1.0 - f) * part
+        return ufl_laws.conductivity(self, T, f)
 
     # --- variants and checks -----------------------------------------------------------------------------------------
 
@@ -448,9 +411,3 @@ def _pair(first: npt.ArrayLike, f: npt.ArrayLike) -> tuple[FloatArray, FloatArra
     """Two float arrays of one shape; f may be a number."""
     a, b = np.broadcast_arrays(np.asarray(first, dtype=np.float64), np.asarray(f, dtype=np.float64))
     return a, b
-
-
-def _field_expulsion(x: FloatArray) -> FloatArray:
-    """1 - tanh(x)/x for x > 0, from its series where the difference would cancel."""
-    series = x * x * (1.0 / 3.0 - x * x * (2.0 / 15.0 - x * x * 17.0 / 315.0))
-    return np.where(x < 0.02, series, 1.0 - np.tanh(x) / x)

@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import ufl
-from numpy.polynomial import chebyshev
+from numpy.polynomial.chebyshev import Chebyshev, cheb2poly
 from scipy.special import spence
 
 from fem.constants import FloatArray
@@ -36,6 +35,7 @@ WEAK_COUPLING: Final = math.pi * math.exp(-np.euler_gamma)  # Delta(0)/(kB Tc) =
 SMALLEST_T: Final = 2e-3
 _DEGREE: Final = 32
 _NODES: Final = 80
+_T = Chebyshev.identity(domain=[0.0, 1.0])
 
 
 # --- direct integrals (used to build the tables) ---------------------------------------------------------------------
@@ -87,7 +87,7 @@ def reduced_gap_argument(t: FloatArray) -> FloatArray:
 
     Delta/Delta0 = exp(-2 I(d)) and t = alpha (Delta/Delta0)/d: Newton in ln d at given t.
     """
-    grid = np.geomspace(1e-4, 60.0, 400)
+    grid = np.asarray(np.geomspace(1e-4, 60.0, 400), dtype=np.float64)
     reduced = np.exp(-2.0 * np.exp(-grid) * _gap_integrals(grid)[0])
     start = np.interp(-np.log(t), -np.log(WEAK_COUPLING * reduced / grid), np.log(grid))
     log_d = np.where(t < 0.03, np.log(WEAK_COUPLING / t), start)
@@ -110,13 +110,22 @@ def _horner(coefficients: FloatArray, x: Any) -> Any:
     return result
 
 
-@dataclass(frozen=True)
 class DampedPolynomial:
-    """The function exp(-alpha/t) t^power sum_k c_k (2t - 1)^k on 0 < t <= 1."""
+    """The function exp(-alpha/t) t^power P(t) on 0 < t <= 1, with a polynomial P.
 
-    alpha: float
-    power: float
-    coefficients: FloatArray
+    Attributes:
+        alpha: in the exponent.
+        power: of the factor beside P.
+        series: P as a Chebyshev series over 0 <= t <= 1.
+        coefficients: P in powers of 2t - 1 (stable enough here: the series converges fast).
+    """
+
+    def __init__(self, alpha: float, power: float, series: Chebyshev) -> None:
+        """Keep the arguments (see the attributes)."""
+        self.alpha = alpha
+        self.power = power
+        self.series = series
+        self.coefficients = np.asarray(cheb2poly(series.coef), dtype=np.float64)
 
     def __call__(self, t: FloatArray) -> FloatArray:
         """Evaluate at t (any shape), SMALLEST_T <= t <= 1."""
@@ -126,25 +135,21 @@ class DampedPolynomial:
         """The same function of a UFL expression t, which must be at least SMALLEST_T."""
         return ufl.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0)
 
+    def slope(self) -> DampedPolynomial:
+        """The derivative in t, whose power is lower by two."""
+        series = (self.alpha + self.power * _T) * self.series + _T**2 * self.series.deriv()
+        return DampedPolynomial(self.alpha, self.power - 2.0, series)
+
+    @classmethod
+    def fit(cls, t: FloatArray, values: FloatArray, alpha: float, power: float) -> DampedPolynomial:
+        """Fit P(t) to values, shape (n,), scaled so that the function is exactly 1 at t = 1."""
+        series = Chebyshev.fit(t, values, _DEGREE, domain=[0.0, 1.0], w=1.0 / np.abs(values))
+        return cls(alpha, power, series * (math.exp(alpha) / series(1.0)))
+
 
 def _chebyshev_nodes() -> FloatArray:
     angle = np.pi * (np.arange(_NODES) + 0.5) / _NODES
     return np.asarray(0.5 * (1.0 + np.cos(angle)))
-
-
-def _series_product(polynomial: list[float], series: FloatArray) -> FloatArray:
-    """Chebyshev series of (a + b t + c t^2 ...) times a series in x = 2t - 1."""
-    in_x = np.zeros(1)
-    for coefficient in reversed(polynomial):
-        in_x = chebyshev.chebadd(chebyshev.chebmul(in_x, [0.5, 0.5]), [coefficient])
-    return np.asarray(chebyshev.chebmul(in_x, series))
-
-
-def _fit_damped(t: FloatArray, values: FloatArray, alpha: float, power: float) -> DampedPolynomial:
-    """Fit exp(alpha/t) t^(-power) f(t) = values by a polynomial, scaled so that f(1) = 1 exactly."""
-    series = chebyshev.chebfit(2.0 * t - 1.0, values, _DEGREE, w=1.0 / np.abs(values))
-    series = series * math.exp(alpha) / chebyshev.chebval(1.0, series)
-    return DampedPolynomial(alpha, power, np.asarray(chebyshev.cheb2poly(series)))
 
 
 @lru_cache(maxsize=1)
@@ -152,16 +157,6 @@ def _gap_nodes() -> tuple[FloatArray, FloatArray]:
     """Fitting nodes t and d = Delta/kT there."""
     t = _chebyshev_nodes()
     return t, reduced_gap_argument(t)
-
-
-def _slope(damped: DampedPolynomial) -> DampedPolynomial:
-    """The derivative in t, a damped polynomial of power lower by two."""
-    series = chebyshev.poly2cheb(damped.coefficients)
-    total = chebyshev.chebadd(
-        _series_product([damped.alpha, damped.power], series),
-        _series_product([0.0, 0.0, 2.0], chebyshev.chebder(series)),
-    )
-    return DampedPolynomial(damped.alpha, damped.power - 2.0, chebyshev.cheb2poly(total))
 
 
 @lru_cache(maxsize=1)
@@ -173,17 +168,17 @@ def _gap_deficit() -> tuple[DampedPolynomial, DampedPolynomial]:
     near = np.minimum(d, 30.0)
     ratio = np.where(d < 30.0, -np.expm1(-4.0 * np.exp(-near) * integral) * np.exp(near), 4.0 * integral)
     values = ratio * np.exp(WEAK_COUPLING / t - d) / np.sqrt(t)
-    fit = _fit_damped(t, values, WEAK_COUPLING, 0.5)
-    return fit, _slope(fit)
+    fit = DampedPolynomial.fit(t, values, WEAK_COUPLING, 0.5)
+    return fit, fit.slope()
 
 
 @lru_cache(maxsize=1)
 def _conductivity_series() -> tuple[FloatArray, FloatArray]:
     """Polynomials in 2z - 1, 0 <= z <= 1, of ln(1+z)/z and -Li2(-z)/z."""
     z = _chebyshev_nodes()
-    logarithm = chebyshev.chebfit(2.0 * z - 1.0, np.log1p(z) / z, 18)
-    dilogarithm = chebyshev.chebfit(2.0 * z - 1.0, -spence(1.0 + z) / z, 18)
-    return chebyshev.cheb2poly(logarithm), chebyshev.cheb2poly(dilogarithm)
+    logarithm = Chebyshev.fit(z, np.log1p(z) / z, 18, domain=[0.0, 1.0])
+    dilogarithm = Chebyshev.fit(z, -spence(1.0 + z) / z, 18, domain=[0.0, 1.0])
+    return np.asarray(cheb2poly(logarithm.coef)), np.asarray(cheb2poly(dilogarithm.coef))
 
 
 def conductivity_of_argument(d: Any, z: Any) -> Any:
@@ -233,37 +228,26 @@ class ReducedSuperconductor:
         damping = np.exp(alpha / t - d)
         # Collocation of sigma = -dphi/dt = exp(-alpha/t) t^(-1/2) [(alpha + 3t/2) P + t^2 dP/dt]
         target = t**1.5 * scaled_entropy(d) * damping
-        x = 2.0 * t - 1.0
-        basis = chebyshev.chebvander(x, _DEGREE)
-        slopes = chebyshev.chebvander(x, _DEGREE - 1) @ chebyshev.chebder(np.eye(_DEGREE + 1))
-        system = (alpha + 1.5 * t)[:, None] * basis + 2.0 * (t**2)[:, None] * slopes
-        series = np.linalg.lstsq(system / target[:, None], np.ones_like(t), rcond=None)[0]
-        entropy = self._entropy_series(series)
-        scale = math.exp(alpha) / float(chebyshev.chebval(1.0, entropy))  # sigma(1) = 1 exactly
-        series, entropy = series * scale, entropy * scale
-
-        energy = chebyshev.chebsub(entropy, _series_product([0.0, 1.0], series))
-        self._minus_phi = DampedPolynomial(alpha, 1.5, chebyshev.cheb2poly(series))
-        self._entropy = DampedPolynomial(alpha, -0.5, chebyshev.cheb2poly(entropy))
-        self._energy = DampedPolynomial(alpha, 0.5, chebyshev.cheb2poly(energy))
-        slope = _slope(self._entropy)  # the heat capacity is t dsigma/dt
-        self._capacity = DampedPolynomial(alpha, slope.power + 1.0, slope.coefficients)
+        basis = [Chebyshev.basis(k, domain=[0.0, 1.0]) for k in range(_DEGREE + 1)]
+        columns = [(alpha + 1.5 * t) * term(t) + t**2 * term.deriv()(t) for term in basis]
+        system = np.stack(columns, axis=1) / target[:, None]
+        solution = np.linalg.lstsq(system, np.ones_like(t), rcond=None)[0]
+        series = Chebyshev(solution, domain=[0.0, 1.0])
+        phi = DampedPolynomial(alpha, 1.5, series)
+        series = series / float(phi.slope()(np.ones(1))[0])  # sigma(1) = 1 exactly
+        self._minus_phi = DampedPolynomial(alpha, 1.5, series)
+        self._entropy = self._minus_phi.slope()
+        self._energy = DampedPolynomial(alpha, 0.5, self._entropy.series - _T * series)  # phi + t sigma
+        slope = self._entropy.slope()
+        self._capacity = DampedPolynomial(alpha, slope.power + 1.0, slope.series)  # t dsigma/dt
         # both polynomials side by side, highest power first, for `energy_and_capacity`
-        self._stacked = np.zeros((self._capacity.coefficients.size, 2))
-        self._stacked[: self._energy.coefficients.size, 0] = self._energy.coefficients
-        self._stacked[:, 1] = self._capacity.coefficients
-        self._stacked = self._stacked[::-1].copy()
+        stacked = np.zeros((self._capacity.coefficients.size, 2))
+        stacked[: self._energy.coefficients.size, 0] = self._energy.coefficients
+        stacked[:, 1] = self._capacity.coefficients
+        self._stacked = stacked[::-1].tolist()
         self.condensation = 0.5 - float(self._minus_phi(np.ones(1))[0])
         """(F_N - F_S)/(gamma Tc^2) at T = 0, = mu0 Hc0^2/(2 gamma Tc^2); 0.23643 in weak coupling."""
-        self._yosida = _fit_damped(t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5)
-
-    def _entropy_series(self, series: FloatArray) -> FloatArray:
-        return np.asarray(
-            chebyshev.chebadd(
-                _series_product([self.alpha, 1.5], series),
-                _series_product([0.0, 0.0, 2.0], chebyshev.chebder(series)),
-            )
-        )
+        self._yosida = DampedPolynomial.fit(t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5)
 
     def entropy(self, t: FloatArray) -> FloatArray:
         """s/(gamma Tc) at t = T/Tc >= 0 (any shape)."""

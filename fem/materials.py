@@ -187,8 +187,7 @@ class Material:
             T: K.
             law: "london" or "ginzburg-landau".
         """
-        T = np.asarray(T, dtype=np.float64)
-        return films.critical_field_factor(0.5 * thickness / self.penetration_depth(T), law)
+        return films.critical_field_factor(np.asarray(0.5 * thickness / self.penetration_depth(T)), law)
 
     def normal_fraction(
         self,
@@ -220,7 +219,7 @@ class Material:
         exponent = ((np.asarray(field_factor) * self.critical_field(T)) ** 2 - H * H) / scale
         # the smaller of the two exponentials never overflows
         small = np.exp(-np.abs(exponent))
-        return np.where(exponent > 0.0, small, 1.0) / (1.0 + small)
+        return np.asarray(np.where(exponent > 0.0, small, 1.0) / (1.0 + small))
 
     # --- thermal laws ------------------------------------------------------------------------------------------------
 
@@ -281,7 +280,7 @@ class Material:
         slope += 0.5 * self.gamma * f
         where = (f != 1.0) & (u > 0.0)
         if where.any():
-            T = np.sqrt(u[where])
+            T = np.asarray(np.sqrt(u[where]))
             weight = (1.0 - f[where]) * self.gamma
             below, capacity = reduced.energy_and_capacity(T / critical)
             energy[where] += weight * critical**2 * below

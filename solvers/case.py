@@ -69,18 +69,14 @@ class Case(Block):
     """A stack of layers, what drives it, and the cycle it goes through."""
 
     title: str = Field(default="untitled", description="Title for tables and figures (no unit)")
-    start: Temperature = Field(
-        description='Temperature of all layers at the start (K), such as "100 mK"'
-    )
+    start: Temperature = Field(description='Temperature of all layers at the start (K), such as "100 mK"')
     layer: Annotated[list[Layer], not_empty("a stack needs at least one [[layer]]")] = Field(
         description="Layers of the stack, from bottom to top, each resting on the one before"
     )
     interface: list[Interface] = Field(
         default=[], description="What heat meets between touching layers; one block for each pair"
     )
-    drive: Drive | None = Field(
-        default=None, description="What makes the magnetic field; left out: no field"
-    )
+    drive: Drive | None = Field(default=None, description="What makes the magnetic field; left out: no field")
     cycle: Cycle = Field(description="Phases in time, and how often they are repeated")
     bath: list[Bath] = Field(default=[], description="Bodies of fixed temperature")
     load: list[Load] = Field(default=[], description="Sources of heat")
@@ -89,12 +85,8 @@ class Case(Block):
     )
     physics: Physics = Field(default=Physics(), description="Which laws are used")
     mesh: MeshSettings = Field(default=MeshSettings(), description="Cell sizes")
-    solver: SolverSettings = Field(
-        default=SolverSettings(), description="Accuracy and limits of the computation"
-    )
-    output: OutputSettings = Field(
-        default=OutputSettings(), description="What is written besides summary and history"
-    )
+    solver: SolverSettings = Field(default=SolverSettings(), description="Accuracy and limits of the computation")
+    output: OutputSettings = Field(default=OutputSettings(), description="What is written besides summary and history")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -124,7 +116,7 @@ class Case(Block):
 
     def symmetry_obstacles(self) -> list[str]:
         """Why the case cannot be computed on a quarter of the stack; empty if it can."""
-        return symmetry_obstacles(self.layer, self.load)
+        return symmetry_obstacles(self.layer, self.load, self.drive)
 
     def to_toml(self) -> str:
         """The case as a TOML text with all defaults filled in, in SI numbers."""
@@ -208,9 +200,7 @@ def _without(value: object, path: tuple[str | int, ...], unknown: set[Any]) -> o
     """A copy of a raw value without the unknown keys in it."""
     if isinstance(value, dict):
         return {
-            key: _without(inner, (*path, key), unknown)
-            for key, inner in value.items()
-            if (*path, key) not in unknown
+            key: _without(inner, (*path, key), unknown) for key, inner in value.items() if (*path, key) not in unknown
         }
     return value
 
@@ -231,9 +221,7 @@ def _toml_table(table: Mapping[str, Any], prefix: str) -> str:
         if isinstance(value, dict):
             blocks.append(f"\n[{prefix}{key}]\n{_toml_table(value, f'{prefix}{key}.')}")
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            blocks += [
-                f"\n[[{prefix}{key}]]\n{_toml_table(entry, f'{prefix}{key}.')}" for entry in value
-            ]
+            blocks += [f"\n[[{prefix}{key}]]\n{_toml_table(entry, f'{prefix}{key}.')}" for entry in value]
         else:
             lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}\n")
     return "".join([*lines, *blocks])

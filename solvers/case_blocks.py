@@ -52,9 +52,7 @@ class Block(BaseModel):
 def _name(value: str) -> str:
     # Names become names of mesh groups ("lower|upper", "NAME.top") and parts of --set keys.
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
-        raise ValueError(
-            f'"{value}" is no name: use letters, digits, "_" and "-", starting with a letter'
-        )
+        raise ValueError(f'"{value}" is no name: use letters, digits, "_" and "-", starting with a letter')
     if value.lower() in RESERVED_NAMES:
         raise ValueError(f'"{value}" is reserved for the mesh; choose another name')
     return value
@@ -98,32 +96,22 @@ def exactly_one(block: Block, keys: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Size = Annotated[
-    tuple[Length, Length], list_of(2, 'two lengths [x, y], such as ["60 um", "20 um"]')
-]
-Center = Annotated[
-    tuple[Position, Position], list_of(2, 'two lengths [x, y], such as ["0 um", "5 um"]')
-]
+Size = Annotated[tuple[Length, Length], list_of(2, 'two lengths [x, y], such as ["60 um", "20 um"]')]
+Center = Annotated[tuple[Position, Position], list_of(2, 'two lengths [x, y], such as ["0 um", "5 um"]')]
 Patch = Annotated[
     tuple[Position, Position, Position, Position],
     list_of(4, 'four lengths [x0, x1, y0, y1], such as ["-1 um", "1 um", "-1 um", "1 um"]'),
 ]
-PhaseNames = Annotated[
-    list[str] | None, not_empty("name at least one phase, or leave the key out for all phases")
-]
+PhaseNames = Annotated[list[str] | None, not_empty("name at least one phase, or leave the key out for all phases")]
 
 
 class Layer(Block):
     """One layer of the stack; the list goes from bottom to top."""
 
     name: Name = Field(description="Name of the layer, used by all other blocks (no unit)")
-    material: str = Field(
-        description="Material: one of `coldstack materials` or a [material.NAME] block (no unit)"
-    )
+    material: str = Field(description="Material: one of `coldstack materials` or a [material.NAME] block (no unit)")
     thickness: Length = Field(description='Thickness (m), such as "0.4 um"')
-    size: Size = Field(
-        description='Size along x, the direction of the current, and y (m): ["60 um", "20 um"]'
-    )
+    size: Size = Field(description='Size along x, the direction of the current, and y (m): ["60 um", "20 um"]')
     center: Center = Field(default=(0.0, 0.0), description="Centre of the footprint in x and y (m)")
     rrr: PositiveNumber | None = Field(
         default=None, description="Residual resistance ratio (-), instead of the library's"
@@ -136,9 +124,7 @@ class Layer(Block):
         default=None,
         description="London penetration depth at zero temperature (m), for superconductors",
     )
-    mean_free_path: Length | None = Field(
-        default=None, description="Mean free path of the phonons (m)"
-    )
+    mean_free_path: Length | None = Field(default=None, description="Mean free path of the phonons (m)")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -150,9 +136,9 @@ class Layer(Block):
 class Interface(Block):
     """What heat meets between two touching layers; mechanisms given together add up."""
 
-    between: Annotated[
-        tuple[str, str], list_of(2, 'two layer names, such as ["sink", "working"]')
-    ] = Field(description="Names of the two touching layers (no unit)")
+    between: Annotated[tuple[str, str], list_of(2, 'two layer names, such as ["sink", "working"]')] = Field(
+        description="Names of the two touching layers (no unit)"
+    )
     resistance_area: ResistanceArea | None = Field(
         default=None,
         description='Tunnel junction: normal resistance times area (ohm m^2), "2e-6 ohm m^2"',
@@ -175,8 +161,7 @@ class Interface(Block):
     )
     conducts_in: PhaseNames = Field(
         default=None,
-        description="Names of the phases in which heat passes, an ideal heat switch (no unit); "
-        "left out: always",
+        description="Names of the phases in which heat passes, an ideal heat switch (no unit); left out: always",
     )
 
     @model_validator(mode="after")
@@ -245,9 +230,7 @@ class Phase(Block):
         tuple[Number, Number] | None,
         list_of(2, "two numbers [from, to] in units of the amplitude, such as [0, 1]"),
     ] = Field(default=None, description="Drive at start and end, in units of the amplitude (-)")
-    hold: Number | None = Field(
-        default=None, description="Drive, constant, in units of the amplitude (-)"
-    )
+    hold: Number | None = Field(default=None, description="Drive, constant, in units of the amplitude (-)")
     table: Annotated[
         list[
             Annotated[
@@ -271,9 +254,7 @@ class Phase(Block):
             if any(b <= a for a, b in pairwise(times)):
                 problems.append(("table", "the times must increase from point to point"))
             elif times[0] != 0 or abs(times[-1] - self.duration) > 1e-9 * self.duration:
-                problems.append(
-                    ("table", f"the times must go from 0 to the duration, {self.duration:g} s")
-                )
+                problems.append(("table", f"the times must go from 0 to the duration, {self.duration:g} s"))
         raise_problems(*problems)
         return self
 
@@ -282,9 +263,7 @@ class Cycle(Block):
     """The phases, in order, and how often they are repeated."""
 
     repeat: WholeNumber = Field(default=1, description="Number of cycles (-)")
-    phases: Annotated[list[Phase], not_empty("a cycle needs at least one phase")] = Field(
-        description="Phases in order"
-    )
+    phases: Annotated[list[Phase], not_empty("a cycle needs at least one phase")] = Field(description="Phases in order")
 
 
 class Bath(Block):
@@ -308,16 +287,13 @@ class Bath(Block):
     )
     conducts_in: PhaseNames = Field(
         default=None,
-        description="Names of the phases in which the bath is connected (no unit); "
-        "left out: always",
+        description="Names of the phases in which the bath is connected (no unit); left out: always",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _default_contact(cls, data: object) -> object:
-        if isinstance(data, dict) and all(
-            data.get(key) is None for key in ("contact", "conductance", "phonons")
-        ):
+        if isinstance(data, dict) and all(data.get(key) is None for key in ("contact", "conductance", "phonons")):
             return {**data, "contact": "perfect"}
         return data
 
@@ -325,9 +301,7 @@ class Bath(Block):
     def _check(self) -> Self:
         problems = exactly_one(self, ("contact", "conductance", "phonons"))
         if self.face == "all" and self.contact is None:
-            problems.append(
-                ("face", '"all" holds the whole layer at the bath: only with contact = "perfect"')
-            )
+            problems.append(("face", '"all" holds the whole layer at the bath: only with contact = "perfect"'))
         raise_problems(*problems)
         return self
 

@@ -79,18 +79,19 @@ def overlap(a: Rectangle, b: Rectangle) -> bool:
     """Whether two rectangles share an area (more than rounding: 1e-6 of the smaller side)."""
     shared_x = min(a[1], b[1]) - max(a[0], b[0])
     shared_y = min(a[3], b[3]) - max(a[2], b[2])
-    return shared_x > 1e-6 * min(a[1] - a[0], b[1] - b[0]) and shared_y > 1e-6 * min(
-        a[3] - a[2], b[3] - b[2]
-    )
+    return shared_x > 1e-6 * min(a[1] - a[0], b[1] - b[0]) and shared_y > 1e-6 * min(a[3] - a[2], b[3] - b[2])
 
 
-def symmetry_obstacles(layers: Iterable[Layer | None], loads: Iterable[Load | None]) -> list[str]:
+def symmetry_obstacles(layers: Iterable[Layer | None], loads: Iterable[Load | None], drive: Drive | None) -> list[str]:
     """Why the case cannot be computed on a quarter of the stack; empty if it can."""
     reasons = [
         f'the centre of layer "{layer.name}" is not [0, 0]'
         for layer in layers
         if layer is not None and layer.center != (0.0, 0.0)
     ]
+    # A quarter has the walls of a current along x: they fit a field along y and no other.
+    if drive is not None and drive.applied_field in ("x", "z"):
+        reasons.append(f"the applied field is along {drive.applied_field}")
     for load in loads:
         if load is None or load.patch is None:
             continue
@@ -121,9 +122,7 @@ def _unknown_layer(parts: CaseParts, name: str, path: tuple[str | int, ...]) -> 
         yield Problem(path, f'there is no layer "{name}"; {choices(name, names)}')
 
 
-def _unknown_phases(
-    parts: CaseParts, names: Sequence[str] | None, path: tuple[str | int, ...]
-) -> Iterator[Problem]:
+def _unknown_phases(parts: CaseParts, names: Sequence[str] | None, path: tuple[str | int, ...]) -> Iterator[Problem]:
     known = parts.phase_names
     if known is None or names is None:
         return
@@ -139,8 +138,7 @@ def _check_materials(parts: CaseParts) -> Iterator[Problem]:
         if name.lower() in lower:
             yield Problem(
                 ("material", name),
-                f'"{lower[name.lower()]}" is in the library; take another name and '
-                f'like = "{lower[name.lower()]}"',
+                f'"{lower[name.lower()]}" is in the library; take another name and like = "{lower[name.lower()]}"',
             )
         if block is not None and block.like is not None and block.like.lower() not in lower:
             yield Problem(
@@ -165,7 +163,7 @@ def _check_materials(parts: CaseParts) -> Iterator[Problem]:
 
 
 def _check_overrides(i: int, layer: Layer, material: Material) -> Iterator[Problem]:
-    if layer.penetration_depth is not None and material.critical_temperature is None:
+    if layer.penetration_depth is not None and not material.superconducting:
         yield Problem(
             ("layer", i, "penetration_depth"),
             f'the material "{layer.material}" is no superconductor',
@@ -173,6 +171,8 @@ def _check_overrides(i: int, layer: Layer, material: Material) -> Iterator[Probl
     for key in ("rrr", "resistivity"):
         if getattr(layer, key) is not None and material.resistivity is None:
             yield Problem(("layer", i, key), f'the material "{layer.material}" is an insulator')
+        elif key == "rrr" and layer.rrr is not None and material.room_resistivity is None:
+            yield Problem(("layer", i, key), f'"{layer.material}" lacks room_resistivity, which rrr refers to')
 
 
 def _check_names(parts: CaseParts) -> Iterator[Problem]:
@@ -230,9 +230,7 @@ def _check_interfaces(parts: CaseParts) -> Iterator[Problem]:
             continue
         pair = frozenset(block.between)
         if pair in seen:
-            yield Problem(
-                (*path, "between"), "has an [[interface]] already; mechanisms add up in one block"
-            )
+            yield Problem((*path, "between"), "has an [[interface]] already; mechanisms add up in one block")
         seen.add(pair)
         yield from _check_mechanisms(parts, path, block, (a, b))
 
@@ -244,7 +242,7 @@ def _check_mechanisms(
     materials = [parts.resolved[i] for i in layers if i in parts.resolved]
     for material in materials:
         if isinstance(block, Interface) and block.resistance_area is not None:
-            if material.resistivity is None:
+            if material.resistivity is None and material.gamma == 0.0:
                 yield Problem(
                     (*path, "resistance_area"),
                     f'a tunnel junction needs metals on both sides; "{material.name}" is none',
@@ -304,11 +302,7 @@ def _check_drive(parts: CaseParts, stands: bool) -> Iterator[Problem]:
 
 
 def _superconducts(material: Material | None) -> bool:
-    return (
-        material is not None
-        and material.critical_temperature is not None
-        and material.penetration_depth0 is not None
-    )
+    return material is not None and material.superconducting and material.penetration_depth0 is not None
 
 
 def _check_phases(parts: CaseParts) -> Iterator[Problem]:
@@ -320,9 +314,7 @@ def _check_phases(parts: CaseParts) -> Iterator[Problem]:
         values = [phase.hold or 0.0, *(phase.ramp or ()), *(v for _, v in phase.table or ())]
         if any(values):
             key = next(key for key in ("hold", "ramp", "table") if getattr(phase, key) is not None)
-            yield Problem(
-                ("cycle", "phases", i, key), "there is no [drive], so the drive can only be 0"
-            )
+            yield Problem(("cycle", "phases", i, key), "there is no [drive], so the drive can only be 0")
 
 
 def _check_baths(parts: CaseParts) -> Iterator[Problem]:
@@ -346,18 +338,14 @@ def _check_baths(parts: CaseParts) -> Iterator[Problem]:
             yield from _check_free_face(parts, number, bath.face, (*path, "face"))
 
 
-def _check_free_face(
-    parts: CaseParts, number: int, face: str, path: tuple[str | int, ...]
-) -> Iterator[Problem]:
+def _check_free_face(parts: CaseParts, number: int, face: str, path: tuple[str | int, ...]) -> Iterator[Problem]:
     """A face that is covered wholly by the neighbour is no outer face."""
     other_number = number + (1 if face == "top" else -1)
     if not 0 <= other_number < len(parts.layers):
         return
     layer, other = parts.layers[number], parts.layers[other_number]
     if layer is not None and other is not None and _contains(footprint(other), footprint(layer)):
-        yield Problem(
-            path, f'the {face} of layer "{layer.name}" is covered by layer "{other.name}"'
-        )
+        yield Problem(path, f'the {face} of layer "{layer.name}" is covered by layer "{other.name}"')
 
 
 def _check_loads(parts: CaseParts) -> Iterator[Problem]:
@@ -388,5 +376,5 @@ def _check_loads(parts: CaseParts) -> Iterator[Problem]:
 def _check_symmetry(parts: CaseParts) -> Iterator[Problem]:
     if parts.mesh is None or parts.mesh.symmetry != "quarter":
         return
-    for reason in symmetry_obstacles(parts.layers, parts.loads):
+    for reason in symmetry_obstacles(parts.layers, parts.loads, parts.drive):
         yield Problem(("mesh", "symmetry"), f'"quarter" is not possible: {reason}')

@@ -239,9 +239,7 @@ def describe(problems: Iterable[Problem], data: Any, places: Places, source: str
     lines = []
     for problem in problems:
         path = problem.path
-        known = next(
-            (places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), source
-        )
+        known = next((places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), source)
         label = None
         here = data
         for key in path:
@@ -252,7 +250,5 @@ def describe(problems: Iterable[Problem], data: Any, places: Places, source: str
             if isinstance(key, int):
                 label = _label(here) or label
         name = path_text(path) + (f" ({label})" if label else "")
-        lines.append(
-            f"{known}: {name}: {problem.message}" if name else f"{known}: {problem.message}"
-        )
+        lines.append(f"{known}: {name}: {problem.message}" if name else f"{known}: {problem.message}")
     return "\n".join(dict.fromkeys(" ".join(line.split()) for line in lines))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fem.constants import GAS_CONSTANT
-from fem.library import LIBRARY, get_material
+from fem.library import LIBRARY, debye_beta, get_material
 from fem.materials import Material
 from solvers.case_settings import UserMaterial
 
@@ -31,14 +29,9 @@ def user_material(name: str, block: UserMaterial) -> Material:
     Raises:
         KeyError: the library has no material `block.like`.
     """
-    given = block.model_dump(
-        exclude_none=True, exclude={"like", "debye_temperature", "molar_volume"}
-    )
+    given = block.model_dump(exclude_none=True, exclude={"like", "debye_temperature", "molar_volume"})
     if block.debye_temperature is not None and block.molar_volume is not None:
-        # Debye T^3 law, e.g. Ashcroft and Mermin, Solid State Physics, eq. (23.27).
-        given["beta"] = (
-            (12 * math.pi**4 / 5) * GAS_CONSTANT / (block.debye_temperature**3 * block.molar_volume)
-        )
+        given["beta"] = debye_beta(block.debye_temperature, block.molar_volume)
     sources = {key: "case file" for key in given}
     if block.like is None:
         return Material(**{"gamma": 0.0, "beta": 0.0, **given, "name": name, "sources": sources})

@@ -18,22 +18,17 @@ from solvers.units import (
 
 _FluxDensity = Annotated[float, Quantity("a flux density", "T", '"83 mT"')]
 _Speed = Annotated[float, Quantity("a speed", "m/s", '"2300 m/s"')]
-_Gamma = Annotated[
-    float, Quantity("an electronic coefficient", "J/m^3/K^2", '"98 J/m^3/K^2"', sign="nonnegative")
-]
-_Beta = Annotated[
-    float, Quantity("a phonon coefficient", "J/m^3/K^4", '"10 J/m^3/K^4"', sign="nonnegative")
-]
+_Gamma = Annotated[float, Quantity("an electronic coefficient", "J/m^3/K^2", '"98 J/m^3/K^2"', sign="nonnegative")]
+_Beta = Annotated[float, Quantity("a phonon coefficient", "J/m^3/K^4", '"10 J/m^3/K^4"', sign="nonnegative")]
 _Density = Annotated[float, Quantity("a density", "kg/m^3", '"8960 kg/m^3"')]
 _MolarVolume = Annotated[float, Quantity("a molar volume", "m^3/mol", '"7.1 cm^3/mol"')]
-_Coupling = Annotated[
-    float, Quantity("an electron-phonon coupling", "W/m^3/K^5", '"2e9 W/m^3/K^5"')
-]
+_Coupling = Annotated[float, Quantity("an electron-phonon coupling", "W/m^3/K^5", '"2e9 W/m^3/K^5"')]
 _Conductivity = Annotated[float, Quantity("a thermal conductivity", "W/m/K", '"10 W/m/K"')]
 _HeatCapacity = Annotated[float, Quantity("a heat capacity", "J/m^3/K", '"100 J/m^3/K"')]
 _CriticalTemperature = Annotated[float, Quantity("a temperature", "K", '"4.48 K"', maximum=300.0)]
+_GapRatio = Annotated[float, Quantity("a number", "", "1.764", minimum=1.0, maximum=4.0)]
 _DebyeTemperature = Annotated[float, Quantity("a temperature", "K", '"258 K"', maximum=3000.0)]
-_Growth = Annotated[float, Quantity("a ratio", "", "1.5", minimum=1.0, maximum=3.0)]
+_Growth = Annotated[float, Quantity("a ratio", "", "1.5", minimum=1.01, maximum=3.0)]
 
 
 class UserMaterial(Block):
@@ -43,12 +38,8 @@ class UserMaterial(Block):
         default=None,
         description="Library material to start from (no unit)",
     )
-    gamma: _Gamma | None = Field(
-        default=None, description="Electronic heat capacity over T, per volume (J/m^3/K^2)"
-    )
-    beta: _Beta | None = Field(
-        default=None, description="Phonon heat capacity over T^3, per volume (J/m^3/K^4)"
-    )
+    gamma: _Gamma | None = Field(default=None, description="Electronic heat capacity over T, per volume (J/m^3/K^2)")
+    beta: _Beta | None = Field(default=None, description="Phonon heat capacity over T^3, per volume (J/m^3/K^4)")
     debye_temperature: _DebyeTemperature | None = Field(
         default=None, description="Debye temperature (K); with molar_volume, instead of beta"
     )
@@ -58,39 +49,33 @@ class UserMaterial(Block):
     critical_temperature: _CriticalTemperature | None = Field(
         default=None, description="Critical temperature (K); left out: no superconductor"
     )
-    gap_ratio: PositiveNumber | None = Field(
-        default=None, description="Gap at zero temperature over k_B Tc (-); BCS: 1.764"
-    )
+    gap_ratio: _GapRatio | None = Field(default=None, description="Gap at zero temperature over k_B Tc (-); BCS: 1.764")
     penetration_depth0: Length | None = Field(
         default=None, description="London penetration depth at zero temperature (m)"
     )
     resistivity: Resistivity | None = Field(
         default=None, description="Residual resistivity (ohm m); left out: an insulator"
     )
-    coherence_length: Length | None = Field(default=None, description="Coherence length (m)")
-    kappa: PositiveNumber | None = Field(
-        default=None, description="Ginzburg-Landau parameter (-), above 0.71: type II"
+    room_resistivity: Resistivity | None = Field(
+        default=None, description="Resistivity at room temperature (ohm m), for a layer's rrr"
     )
+    coherence_length: Length | None = Field(default=None, description="Coherence length (m)")
+    kappa: PositiveNumber | None = Field(default=None, description="Ginzburg-Landau parameter (-), above 0.71: type II")
     measured_critical_field: _FluxDensity | None = Field(
         default=None, description="Measured thermodynamic critical field (T), compared only"
     )
     lower_critical_field: _FluxDensity | None = Field(
         default=None, description="Lower critical field of a type-II superconductor (T)"
     )
-    electron_phonon: _Coupling | None = Field(
-        default=None, description="Electron-phonon coupling (W/m^3/K^5)"
-    )
+    electron_phonon: _Coupling | None = Field(default=None, description="Electron-phonon coupling (W/m^3/K^5)")
     sound_speeds: (
-        Annotated[tuple[_Speed, _Speed], list_of(2, 'two speeds, such as ["4000 m/s", "2000 m/s"]')]
-        | None
+        Annotated[tuple[_Speed, _Speed], list_of(2, 'two speeds, such as ["4000 m/s", "2000 m/s"]')] | None
     ) = Field(default=None, description="Speeds of sound, longitudinal and transverse (m/s)")
     density: _Density | None = Field(default=None, description="Mass density (kg/m^3)")
     phonon_speed: _Speed | None = Field(
         default=None, description="Mean phonon speed for the thermal conductivity (m/s)"
     )
-    phonon_mean_free_path: Length | None = Field(
-        default=None, description="Mean free path of the phonons (m)"
-    )
+    phonon_mean_free_path: Length | None = Field(default=None, description="Mean free path of the phonons (m)")
     constant_conductivity: _Conductivity | None = Field(
         default=None, description="Constant thermal conductivity (W/m/K), replaces all laws"
     )
@@ -119,8 +104,7 @@ class UserMaterial(Block):
                 problems.append(
                     (
                         "",
-                        "conducts no heat: give resistivity, phonon_mean_free_path or "
-                        "constant_conductivity, or like",
+                        "conducts no heat: give resistivity, phonon_mean_free_path or constant_conductivity, or like",
                     )
                 )
             if self.critical_temperature is not None and not self.gamma:
@@ -135,9 +119,7 @@ class Physics(Block):
     penetration: Literal["dirty", "clean", "two-fluid"] = Field(
         default="dirty", description="Law of the penetration depth with temperature (no unit)"
     )
-    transition_width: Annotated[
-        float, Quantity("a fraction", "", "1e-3", sign="positive", maximum=0.1)
-    ] = Field(
+    transition_width: Annotated[float, Quantity("a fraction", "", "1e-3", sign="positive", maximum=0.1)] = Field(
         default=1e-3,
         description="Width of the transition of a cell to the normal state, as a fraction of the "
         "condensation energy scale mu0 Hc(0)^2 (-)",
@@ -154,19 +136,14 @@ class MeshSettings(Block):
 
     symmetry: Literal["auto", "full", "quarter"] = Field(
         default="auto",
-        description='"quarter": only x >= 0, y >= 0; "full"; "auto": a quarter if the case is '
-        "symmetric (no unit)",
+        description='"quarter": only x >= 0, y >= 0; "full"; "auto": a quarter if the case is symmetric (no unit)',
     )
-    surface_cell: Annotated[
-        float, Quantity("a fraction", "", "0.25", sign="positive", maximum=1.0)
-    ] = Field(
+    surface_cell: Annotated[float, Quantity("a fraction", "", "0.25", sign="positive", maximum=1.0)] = Field(
         default=0.25,
         description="Thickness of the first cell at a superconductor's face, as a fraction of the "
         "penetration depth (-)",
     )
-    growth: _Growth = Field(
-        default=1.5, description="Largest ratio of neighbouring cells through the thickness (-)"
-    )
+    growth: _Growth = Field(default=1.5, description="Largest ratio of neighbouring cells through the thickness (-)")
     largest_cell: Length | None = Field(
         default=None, description="Largest cell through the thickness (m); left out: automatic"
     )
@@ -176,13 +153,10 @@ class MeshSettings(Block):
     interior_cell: Length | None = Field(
         default=None, description="Lateral cell inside a layer (m); left out: automatic"
     )
-    lateral_growth: _Growth = Field(
-        default=1.6, description="Largest ratio of neighbouring lateral cells (-)"
-    )
+    lateral_growth: _Growth = Field(default=1.6, description="Largest ratio of neighbouring lateral cells (-)")
     barrier: Length = Field(
         default=2e-9,
-        description="Thickness of the insulating cells between two layers (m), which stop the "
-        "supercurrent",
+        description="Thickness of the insulating cells between two layers (m), which stop the supercurrent",
     )
     padding: Length | None = Field(
         default=None,
@@ -193,18 +167,14 @@ class MeshSettings(Block):
 class SolverSettings(Block):
     """Accuracy and limits of the computation."""
 
-    rtol: Annotated[
-        float, Quantity("a relative tolerance", "", "1e-3", sign="positive", maximum=0.1)
-    ] = Field(default=1e-3, description="Relative error allowed in each time step (-)")
-    ramp_step: Annotated[
-        float, Quantity("a fraction", "", "0.05", sign="positive", maximum=1.0)
-    ] = Field(
+    rtol: Annotated[float, Quantity("a relative tolerance", "", "1e-3", sign="positive", maximum=0.1)] = Field(
+        default=1e-3, description="Relative error allowed in each time step (-)"
+    )
+    ramp_step: Annotated[float, Quantity("a fraction", "", "0.05", sign="positive", maximum=1.0)] = Field(
         default=0.05,
         description="Largest change of the drive in one step, in units of the amplitude (-)",
     )
-    fraction_tolerance: Annotated[
-        float, Quantity("a fraction", "", "0.01", sign="positive", maximum=0.5)
-    ] = Field(
+    fraction_tolerance: Annotated[float, Quantity("a fraction", "", "0.01", sign="positive", maximum=0.5)] = Field(
         default=0.01,
         description="Change of the normal fraction below which field and state agree (-)",
     )

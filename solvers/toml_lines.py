@@ -57,6 +57,7 @@ class _Scanner:
         path: Path = ()
         for key in keys:
             path = (*self._inside(path), key)
+            self._mark(path)
         return path
 
     def _assignment(self, prefix: Path) -> None:

@@ -141,16 +141,12 @@ class Quantity:
         if self.sign == "nonnegative" and number < 0:
             raise ValueError(f"must not be negative, not {show(value)}")
         if self.minimum is not None and number < self.minimum:
-            raise ValueError(
-                f"{self.wanted}, at least {f'{self.minimum:g} {self.unit}'.strip()}, "
-                f"not {show(value)}"
-            )
+            raise ValueError(f"{self.wanted}, at least {f'{self.minimum:g} {self.unit}'.strip()}, not {show(value)}")
         if self.maximum is not None and number > self.maximum:
             bare = "" if isinstance(value, str) or not self.unit else f" {self.unit}"
             hint = f" (a bare number is in {self.unit})" if bare else ""
             raise ValueError(
-                f"{self.wanted}, at most {f'{self.maximum:g} {self.unit}'.strip()}, "
-                f"not {show(value)}{bare}{hint}"
+                f"{self.wanted}, at most {f'{self.maximum:g} {self.unit}'.strip()}, not {show(value)}{bare}{hint}"
             )
         return number
 
@@ -173,17 +169,13 @@ class Quantity:
         what = f"is {noun}" if noun else "has the wrong unit"
         raise ValueError(f'"{text}" {what}; it {self.wanted}')
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """How pydantic checks the value."""
         return core_schema.no_info_plain_validator_function(
             self.parse, serialization=core_schema.plain_serializer_function_ser_schema(float)
         )
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """What `coldstack schema` says about the value."""
         example = self.example.strip('"')
         examples: list[object] = [example] if self.example.startswith('"') else [float(example)]
@@ -206,15 +198,11 @@ class Count:
             raise ValueError(f"needs a whole number from {self.minimum} on, not {show(value)}")
         return value
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """How pydantic checks the value."""
         return core_schema.no_info_plain_validator_function(self.parse)
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """What `coldstack schema` says about the value."""
         return {"type": "integer", "minimum": self.minimum}
 
@@ -236,19 +224,16 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-Length = Annotated[float, Quantity("a length", "m", '"50 nm"', maximum=0.1)]
+# No layer or cell is thinner than an atom; nothing on a chip is longer than 10 cm.
+Length = Annotated[float, Quantity("a length", "m", '"50 nm"', minimum=1e-10, maximum=0.1)]
 Position = Annotated[float, Quantity("a length", "m", '"5 um"', sign="any", maximum=0.1)]
 # The laws of heat capacity (Debye T^3) end far below 30 K.
 Temperature = Annotated[float, Quantity("a temperature", "K", '"100 mK"', maximum=30.0)]
 Duration = Annotated[float, Quantity("a time", "s", '"0.3 s"')]
 Instant = Annotated[float, Quantity("a time", "s", '"1 ms"', sign="nonnegative")]
 Power = Annotated[float, Quantity("a power", "W", '"1 nW"')]
-Conductance = Annotated[
-    float, Quantity("a conductance per area", "W/m^2/K", '"1e4 W/m^2/K"', sign="nonnegative")
-]
-ResistanceArea = Annotated[
-    float, Quantity("a resistance times area", "ohm m^2", '"2e-6 ohm m^2"', maximum=1.0)
-]
+Conductance = Annotated[float, Quantity("a conductance per area", "W/m^2/K", '"1e4 W/m^2/K"', sign="nonnegative")]
+ResistanceArea = Annotated[float, Quantity("a resistance times area", "ohm m^2", '"2e-6 ohm m^2"', maximum=1.0)]
 Resistivity = Annotated[float, Quantity("a resistivity", "ohm m", '"1.5e-8 ohm m"')]
 Bytes = Annotated[float, Quantity("a memory size", "byte", '"4 GB"')]
 Number = Annotated[float, Quantity("a number", "", "1.5", sign="any")]

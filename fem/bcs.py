@@ -244,7 +244,7 @@ class ReducedSuperconductor:
         stacked = np.zeros((self._capacity.coefficients.size, 2))
         stacked[: self._energy.coefficients.size, 0] = self._energy.coefficients
         stacked[:, 1] = self._capacity.coefficients
-        self._stacked = stacked[::-1].tolist()
+        self._stacked = [(float(row[0]), float(row[1])) for row in stacked[::-1]]
         self.condensation = 0.5 - float(self._minus_phi(np.ones(1))[0])
         """(F_N - F_S)/(gamma Tc^2) at T = 0, = mu0 Hc0^2/(2 gamma Tc^2); 0.23643 in weak coupling."""
         self._yosida = DampedPolynomial.fit(t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5)

@@ -282,7 +282,7 @@ class Material:
         if where.any():
             T = np.asarray(np.sqrt(u[where]))
             weight = (1.0 - f[where]) * self.gamma
-            below, capacity = reduced.energy_and_capacity(T / critical)
+            below, capacity = reduced.energy_and_capacity(np.asarray(T / critical))
             energy[where] += weight * critical**2 * below
             slope[where] += weight * critical * capacity / (2.0 * T)
         return energy, slope

@@ -151,6 +151,22 @@ def test_run_hands_over_the_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert calls[1][2] == {"resume": True, "source": DEFAULT, "quiet": False}
 
 
+def test_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    # An edge half an atom beside another one: only the geometry knows that it cannot be meshed.
+    slip = ["--set", "layer.load.size=['14.0001 um', '14 um']"]
+    assert in_process(monkeypatch, "mesh", str(DEFAULT), *slip) == 2
+    assert "edges of layers load and working are 5e-11 m apart" in capfd.readouterr().err
+    assert content(tmp_path) == {}
+    assert in_process(monkeypatch, "mesh", str(DEFAULT)) == 0
+    output = capfd.readouterr().out.splitlines()
+    assert " cells in " in output[0]
+    folder = Path("results/refrigerator-mesh")
+    files = [folder / name for name in ("mesh.msh", "mesh.pvd", "mesh.png")]
+    assert [Path(line) for line in output[-3:]] == files
+    assert all(file.stat().st_size > 100 for file in files)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [

@@ -151,7 +151,6 @@ def materials(
         if picture is not None:
             _check_picture(picture)
         from fem.library import get_material
-
         from solvers.material_report import list_materials, plot_material, print_material
 
         if name is None:

@@ -37,6 +37,9 @@ def graded_nodes(
     Returns:
         Ascending nodes, shape (cells + 1,), from exactly 0 to exactly `length`.
     """
+    bounds = [bound for bound in (first, last) if bound is not None]
+    if length <= min([give * bound for bound in bounds] + [cap]):
+        return np.array([0.0, length])
     slope = math.log(growth)
     to_ramp = slope / (growth - 1)  # the ramp starts below the size of its first cell
 

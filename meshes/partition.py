@@ -15,6 +15,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
 
+# A later choice of cut must be better by this share of the cells: a diagonal cut is a staircase with more ghosts.
+DIAGONAL_COST = 0.02
+
 
 def column_numbers(nodes: npt.NDArray[Any], coordinates: Floats) -> tuple[Ints, npt.NDArray[np.int64]]:
     """Find the columns of an extruded mesh of hexahedra.
@@ -45,8 +48,9 @@ def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts:
     """Recursive coordinate bisection of the columns.
 
     Each cut halves the work, which is one unit per cell (the field) and one more per cell of a
-    film (the heat). Of the cuts across x and y the one is taken that also shares out all cells
-    and the film cells more evenly.
+    film (the heat). Of the cuts across x, across y and along the two diagonals of the grid the one
+    is taken that shares out all cells and the film cells most evenly: a film in a corner of a
+    quarter is halved by a diagonal only.
 
     Args:
         centres: Centres of the columns, shape (columns, 2).
@@ -64,6 +68,8 @@ def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts:
         raise ValueError(f"{parts} ranks for {len(centres)} columns of cells: every rank needs at least one")
     work = cells + film_cells
     part = np.zeros(len(centres), dtype=np.int32)
+    # Places in the grid rather than coordinates: the outer cells are far wider than the inner ones.
+    x, y = (np.unique(centres[:, axis], return_inverse=True)[1].reshape(-1) for axis in (0, 1))
 
     def bisect(members: npt.NDArray[np.int64], first: int, count: int) -> None:
         if count == 1:
@@ -72,8 +78,8 @@ def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts:
         left = count // 2
         share = left / count
         best: tuple[float, npt.NDArray[np.int64], int] | None = None
-        for axis in (0, 1):
-            order = members[np.lexsort((centres[members, 1 - axis], centres[members, axis]))]
+        for across, along in ((x, y), (y, x), (x - y, x + y), (x + y, x - y)):
+            order = members[np.lexsort((along[members], across[members]))]
             done = np.cumsum(work[order])
             cut = int(np.argmin(np.abs(done - share * done[-1]))) + 1
             cut = min(max(cut, left), len(order) - (count - left))
@@ -82,7 +88,7 @@ def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts:
                 for amount in (cells, film_cells)
                 if amount[order].any()
             )
-            if best is None or uneven < best[0]:
+            if best is None or uneven < best[0] - DIAGONAL_COST:
                 best = (uneven, order, cut)
         assert best is not None
         _, order, cut = best

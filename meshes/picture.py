@@ -50,12 +50,12 @@ class StackPicture:
         """Draw the three views into a file."""
         figure = Figure(figsize=(13, 7.5), layout="constrained")
         FigureCanvasAgg(figure)
-        grid = figure.add_gridspec(2, 2, width_ratios=[1, 1.25], height_ratios=[1, 2])
-        self._plan(figure.add_subplot(grid[:, 0]))
+        grid = figure.add_gridspec(2, 2, width_ratios=[1, 1.25], height_ratios=[1.5, 1])
+        self._plan(figure.add_subplot(grid[0, 0]))
         x = self._cut_position()
         cut = (self.boxes[:, 0, 0] <= x) & (x < self.boxes[:, 0, 1])
-        self._section(figure.add_subplot(grid[0, 1]), cut, x)
-        self._stretched(figure.add_subplot(grid[1, 1]), cut)
+        self._section(figure.add_subplot(grid[1, 0]), cut, x)
+        self._stretched(figure.add_subplot(grid[:, 1]), cut)
         handles = [
             Patch(facecolor=self.colours[self.names[name]], edgecolor=LINE_COLOUR, label=self._label(name))
             for name in self.layers
@@ -65,9 +65,10 @@ class StackPicture:
         handles.append(Patch(facecolor=VACUUM_COLOUR, edgecolor=LINE_COLOUR, label="vacuum"))
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
         box = self.boxes[:, :, 1].max(axis=0) - self.boxes[:, :, 0].min(axis=0)
-        part = "a quarter of the stack, " if self.quarter else ""
+        part = "a quarter of the stack" if self.quarter else "the whole stack"
         figure.suptitle(
-            f"{len(self.boxes)} hexahedra: {part}in a box of {box[0]:.4g} x {box[1]:.4g} x {box[2]:.4g} µm", fontsize=12
+            f"{len(self.boxes)} hexahedra: {part} in a box of {box[0]:.4g} x {box[1]:.4g} x {box[2]:.4g} µm",
+            fontsize=12,
         )
         figure.savefig(path, dpi=dpi)
 
@@ -121,10 +122,19 @@ class StackPicture:
         stretched[:, 1] = np.searchsorted(levels, cells[:, 1])
         self._draw(axes, stretched, tags, 0.4)
         solid = cells[self.solid[cut]]
-        faces = np.unique(
-            [z for tag in np.unique(tags[self.solid[cut]]) for z in self._extent(cells[tags == tag][:, 1])]
-        )
-        ticks = np.searchsorted(levels, faces)
+        faces: list[float] = []
+        for name, tag in self.names.items():
+            group = cells[tags == tag]
+            if name == VACUUM or len(group) == 0:
+                continue
+            low, high = float(group[:, 1, 0].min()), float(group[:, 1, 1].max())
+            faces += [low, high]
+            place = ((group[:, 0].min() + group[:, 0].max()) / 2, np.searchsorted(levels, [low, high]).mean())
+            text = f"{1e3 * (high - low):.4g} nm" if name.endswith(BARRIER) else f"{name} {high - low:.4g} µm"
+            colour = "white" if name.endswith(BARRIER) else "black"
+            axes.text(*place, text, color=colour, size=7 if name.endswith(BARRIER) else 11, ha="center", va="center")
+        heights = np.unique(faces)
+        ticks = np.searchsorted(levels, heights)
         first, last = np.searchsorted(levels, [solid[:, 1].min(), solid[:, 1].max()])
         axes.set(
             xlim=self._limits(1),
@@ -132,9 +142,11 @@ class StackPicture:
             xlabel="y (µm)",
             ylabel="height of the faces (µm)",
         )
-        axes.set_yticks(ticks, [f"{z:.6g}" for z in faces], fontsize=8)
+        axes.set_yticks(ticks, [f"{z:.6g}" for z in heights], fontsize=8)
+        for label, up, down in zip(
+            axes.get_yticklabels(), np.diff(ticks, append=99), np.diff(ticks, prepend=-99), strict=True
+        ):
+            label.set_verticalalignment(
+                "top" if up == 1 else "bottom" if down == 1 else "center"
+            )  # do not print over each other
         axes.set_title("the same with every cell equally high", fontsize=10)
-
-    @staticmethod
-    def _extent(intervals: Floats) -> tuple[float, float]:
-        return float(intervals[:, 0].min()), float(intervals[:, 1].max())

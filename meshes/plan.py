@@ -150,7 +150,11 @@ def _box(stack: StackGeometry, axis: int) -> tuple[float, float]:
 def _lateral_nodes(stack: StackGeometry, axis: int) -> list[Floats]:
     low, high = _box(stack, axis)
     intervals = [_interval(layer, axis, stack.quarter) for layer in stack.layers]
-    lines = np.array(sorted({low, high, *(edge for pair in intervals for edge in pair)}))
+    edges = {low, high, *(edge for pair in intervals for edge in pair)}
+    centres = {_um(layer.center[axis]) for layer in stack.layers}
+    if len(centres) == 1:
+        edges |= centres  # a symmetric stack gets a symmetric mesh, four times that of its quarter
+    lines = np.array(sorted(edges))
     sizes = np.full(len(lines), np.inf)
     caps = np.full(len(lines) - 1, np.inf)
     middles = (lines[:-1] + lines[1:]) / 2

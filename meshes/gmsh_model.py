@@ -18,7 +18,7 @@ DimTags = list[tuple[int, int]]
 # A session that is already open may have other values; they are put back afterwards.
 OPTIONS = {
     "General.Terminal": 0,
-    "Geometry.AutoCoherence": 1,
+    "Geometry.AutoCoherence": 0,  # shared faces are merged once per axis, not once per block
     # Relative to the size of the model: 2 nm must not be merged in a box of centimetres.
     "Geometry.Tolerance": 1e-11,
     "Mesh.ElementOrder": 1,
@@ -110,6 +110,7 @@ def _draw_out(entities: DimTags, segments: list[npt.NDArray[np.float64]], axis: 
         positions = [i for i, (d, _) in enumerate(extruded) if d == dim + 1]
         made += [extruded[i] for i in positions]
         entities = [extruded[i - 1] for i in positions]
+    gmsh.model.geo.removeAllDuplicates()  # neighbours share a face; the copies on the far side keep their tags
     return made
 
 

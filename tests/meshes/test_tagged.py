@@ -225,7 +225,7 @@ def test_quarter_is_a_quarter(stacks: Any) -> None:
 
 
 def test_centimetres_around_nanometres(stacks: Any) -> None:
-    size = {"edge_cell": 5e-4, "interior_cell": 2e-3}
+    size = {"edge_cell": 5e-4, "interior_cell": 2e-3, "largest_cell": 5e-5}
     stack = stacks.refrigerator(
         layers=(stacks.layer("Nb", 200, (5e4, 2e4), **size), stacks.layer("Ta", 100, (1e4, 1e4), **size)),
         barriers={0: 2e-9},

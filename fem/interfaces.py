@@ -228,4 +228,4 @@ def phonon_boundary_conductance(first: Material, second: Material) -> float:
         longitudinal, transverse = material.sound_speeds
         sums.append(1.0 / longitudinal**2 + 2.0 / transverse**2)
     scale = math.pi**2 * KB**4 / (120.0 * HBAR**3)
-    return scale * sums[0] * sums[1] / (sums[0] + sums[1])
+    return scale * (sums[0] * sums[1] / (sums[0] + sums[1]))

@@ -37,7 +37,7 @@ _ROWS: dict[str, tuple[str, str, float]] = {
     "constant_heat_capacity": ("constant heat capacity", "J m^-3 K^-1", 1.0),
 }
 _SUPERCONDUCTING = ("gap_ratio", "measured_critical_field", "lower_critical_field", "penetration_depth0", "kappa")
-_DEFAULT_SOURCE = {"phonon_speed": "common value for metals, 2.3 km/s", "gap_ratio": "BCS weak coupling"}
+_DEFAULT_SOURCE = {"phonon_speed": "assumption: typical of metals", "gap_ratio": "BCS weak coupling"}
 
 
 def _console() -> Console:
@@ -193,10 +193,13 @@ def _draw_thermal(material: Material, axes: list[Any]) -> None:
     phases = [(1.0, "normal", NORMAL)]
     if material.superconducting:
         phases.append((0.0, "superconducting", SUPER))
+    conduction = "Heat conductivity"
+    if material.phonon_mean_free_path is None and material.constant_conductivity is None:
+        conduction += " (electrons only)"
     laws = (
         (axes[0], material.entropy, "Entropy", "s (J m⁻³ K⁻¹)"),
         (axes[1], material.heat_capacity, "Heat capacity", "c (J m⁻³ K⁻¹)"),
-        (axes[2], material.conductivity, "Heat conductivity", "k (W m⁻¹ K⁻¹)"),
+        (axes[2], material.conductivity, conduction, "k (W m⁻¹ K⁻¹)"),
     )
     for axis, law, title, label in laws:
         highest = 0.0
@@ -212,7 +215,7 @@ def _draw_thermal(material: Material, axes: list[Any]) -> None:
         if material.critical_temperature is not None:
             axis.axvline(material.critical_temperature, color=OTHER, linewidth=0.8, linestyle="--")
         if len(phases) > 1 or axis.lines[1:]:
-            axis.legend(loc="lower right")
+            axis.legend(loc="upper left")
         axis.grid(which="minor", visible=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,6 @@ import dolfinx.graph
 import dolfinx.mesh
 import numpy as np
 import numpy.typing as npt
-import ufl
 from mpi4py import MPI
 from petsc4py import PETSc
 
@@ -53,19 +53,9 @@ def create_submesh(parent: dolfinx.mesh.Mesh, dim: int, entities: Ints) -> Subme
     return Submesh(mesh, maps[0], maps[1])
 
 
-def add_to_matrix(
-    matrix: PETSc.Mat, form: dolfinx.fem.Form, bcs: Sequence[dolfinx.fem.DirichletBC]
-) -> None:
+def add_to_matrix(matrix: PETSc.Mat, form: dolfinx.fem.Form, bcs: Sequence[dolfinx.fem.DirichletBC]) -> None:
     """Add an assembled bilinear form to a matrix of the same space; constrained rows get 1 on the diagonal."""
     dolfinx.fem.petsc.assemble_matrix(matrix, form, bcs=list(bcs))
-
-
-def evaluate(
-    expression: ufl.core.expr.Expr, points: Floats, mesh: dolfinx.mesh.Mesh, cells: Ints
-) -> Floats:
-    """Values of a UFL expression at reference points of some cells, (n_cells, n_points * size)."""
-    compiled = dolfinx.fem.Expression(expression, points)
-    return np.asarray(compiled.eval(mesh, cells)).reshape(len(cells), -1)
 
 
 def cell_midpoint(mesh: dolfinx.mesh.Mesh) -> Floats:
@@ -77,9 +67,7 @@ def cell_midpoint(mesh: dolfinx.mesh.Mesh) -> Floats:
 MeshWithTags = tuple[dolfinx.mesh.Mesh, dolfinx.mesh.MeshTags, dolfinx.mesh.MeshTags]
 
 
-def mesh_from_gmsh(
-    model: Any, comm: MPI.Intracomm, partitioner: Callable[..., Any] | None = None
-) -> MeshWithTags:
+def mesh_from_gmsh(model: Any, comm: MPI.Intracomm, partitioner: Callable[..., Any] | None = None) -> MeshWithTags:
     """Distribute the three-dimensional mesh of the Gmsh model on rank 0 (collective).
 
     Args:
@@ -91,22 +79,16 @@ def mesh_from_gmsh(
     Returns:
         The mesh, its cell tags and its facet tags, which are the physical groups of the model.
     """
+    # Both modules are not there in the same version, so a plain import would not pass the type check.
+    reader = importlib.import_module("dolfinx.io.gmshio" if BEFORE_0_10 else "dolfinx.io.gmsh")
+    data = reader.model_to_mesh(model, comm, 0, gdim=3, partitioner=partitioner)
     if BEFORE_0_10:
-        from dolfinx.io import gmshio
-
-        mesh, cell_tags, facet_tags = gmshio.model_to_mesh(
-            model, comm, 0, gdim=3, partitioner=partitioner
-        )
+        mesh, cell_tags, facet_tags = data
         return mesh, cell_tags, facet_tags
-    from dolfinx.io import gmsh as gmsh_reader
-
-    data = gmsh_reader.model_to_mesh(model, comm, 0, gdim=3, partitioner=partitioner)
     return data.mesh, data.cell_tags, data.facet_tags
 
 
 def cell_destinations(ranks: Ints, offsets: Ints) -> Any:
     """What a partitioner returns: cell i goes to ranks[offsets[i]:offsets[i + 1]], owner first."""
-    destinations = dolfinx.graph.adjacencylist(
-        np.asarray(ranks, dtype=np.int32), np.asarray(offsets, dtype=np.int32)
-    )
+    destinations = dolfinx.graph.adjacencylist(np.asarray(ranks, dtype=np.int32), np.asarray(offsets, dtype=np.int32))
     return getattr(destinations, "_cpp_object", destinations)  # 0.9 hands out the C++ object itself

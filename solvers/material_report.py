@@ -211,7 +211,8 @@ def _draw_thermal(material: Material, axes: list[Any]) -> None:
         if title == "Entropy" and material.beta > 0.0 and material.constant_heat_capacity is None and material.gamma:
             axis.loglog(T, material.beta * T**3 / 3.0, ":", color=OTHER, linewidth=1.5, label="phonons")
         axis.set(title=title, xlabel="T (K)", ylabel=label)
-        axis.set_ylim(max(0.5 * lowest, 1e-9 * highest), 2.5 * highest)
+        bottom = max(0.5 * lowest, 1e-9 * highest)
+        axis.set_ylim(bottom, highest * (highest / bottom) ** 0.4)  # the legend lies above the curves
         if material.critical_temperature is not None:
             axis.axvline(material.critical_temperature, color=OTHER, linewidth=0.8, linestyle="--")
         if len(phases) > 1 or axis.lines[1:]:

@@ -247,7 +247,23 @@ class ReducedSuperconductor:
         self._stacked = [(float(row[0]), float(row[1])) for row in stacked[::-1]]
         self.condensation = 0.5 - float(self._minus_phi(np.ones(1))[0])
         """(F_N - F_S)/(gamma Tc^2) at T = 0, = mu0 Hc0^2/(2 gamma Tc^2); 0.23643 in weak coupling."""
+        self._conduction = self._fit_conduction(t, d, damping)
         self._yosida = DampedPolynomial.fit(t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5)
+
+    def _fit_conduction(self, t: FloatArray, d: FloatArray, damping: FloatArray) -> DampedPolynomial:
+        """Integral of t' times the conductivity ratio: its derivative is collocated as that of the free energy is."""
+        z = np.maximum(np.exp(-d), 1e-300)
+        target = t**2 * conductivity_of_argument(d, z) / z * damping
+        basis = [Chebyshev.basis(k, domain=[0.0, 1.0]) for k in range(_DEGREE + 1)]
+        columns = [(self.alpha + t) * term(t) + t**2 * term.deriv()(t) for term in basis]
+        system = np.stack(columns, axis=1) / target[:, None]
+        solution = np.linalg.lstsq(system, np.ones_like(t), rcond=None)[0]
+        return DampedPolynomial(self.alpha, 1.0, Chebyshev(solution, domain=[0.0, 1.0]))
+
+    def conduction(self, t: FloatArray) -> FloatArray:
+        """Integral of t' k_s/k_n dt' from 0 to t; above Tc k_s = k_n."""
+        below = self._conduction(np.clip(t, SMALLEST_T, 1.0))
+        return np.where(t < 1.0, below, below + 0.5 * (t * t - 1.0))
 
     def entropy(self, t: FloatArray) -> FloatArray:
         """s/(gamma Tc) at t = T/Tc >= 0 (any shape)."""

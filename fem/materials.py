@@ -313,6 +313,32 @@ class Material:
             result[where] += (1.0 - f[where]) * normal * reduced.conductivity_ratio(t)
         return np.asarray(result)
 
+    def conduction_potentials(self, u: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Integral of k dT from 0 to T, as parts that do not depend on f and those of the two states' electrons.
+
+        The heat flux at normal fraction f is minus the gradient of common + f normal + (1 - f) superconducting
+        (Kirchhoff's transformation, state by state).
+
+        Args:
+            u: T^2, K^2; below 0 everything but normal electrons counts as at 0.
+
+        Returns:
+            common, normal and superconducting, W/m, each of u's shape.
+        """
+        u = np.asarray(u, dtype=np.float64)
+        zero = np.zeros_like(u)
+        if self.constant_conductivity is not None:
+            return self.constant_conductivity * temperature_of_u(u)[0], zero, zero
+        phonons = np.asarray(0.5 * self.phonon_coefficient * np.maximum(u, 0.0) ** 2)
+        if self.resistivity is None:
+            return phonons, zero, zero
+        electrons = 0.5 * LORENZ / self.resistivity * u
+        if self.critical_temperature is None:
+            return phonons + electrons, zero, zero
+        t = np.sqrt(np.maximum(u, 0.0)) / self.critical_temperature
+        paired = reduced_superconductor(self.gap_ratio).conduction(t)
+        return phonons, electrons, LORENZ / self.resistivity * self.critical_temperature**2 * paired
+
     @property
     def phonon_coefficient(self) -> float:
         """Phonon conductivity over 2 T^3, W m^-1 K^-4."""

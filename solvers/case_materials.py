@@ -73,6 +73,9 @@ def layer_material(case: Case, index: int) -> Material:
         for key in ("rrr", "resistivity", "penetration_depth", "mean_free_path")
         if (value := getattr(layer, key)) is not None
     }
+    if material.phonon_mean_free_path is None:
+        # Phonons of a clean film scatter at its faces.
+        overrides.setdefault("mean_free_path", layer.thickness)
     if overrides:
         material = material.with_overrides(**overrides)
     return replace(material, penetration_law=case.physics.penetration)

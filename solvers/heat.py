@@ -1,0 +1,429 @@
+"""The heat equation on a layered stack: storage, conduction and contacts as a network of nodes.
+
+Unknown u = T^2 (K^2), in which the heat capacity, conduction and junctions of normal metals are linear. The energy
+of a node is volume * e(T, f), the power into it is conduction plus contacts plus sources; one implicit stage solves
+energy - h * power = target. After every linear solve one constant shift of u per layer closes the energy sums of the
+layers to round-off, so that contact fluxes and the first law do not depend on any solver tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.interfaces import InterfaceLaw
+from fem.materials import Material
+from fem.spaces import LayerwiseSpace
+from meshes.tagged import TaggedMesh
+from solvers.linear import NetworkMatrix
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class HeatLayer:
+    """A layer of the heat problem: its material and the cell groups that belong to it."""
+
+    material: Material
+    groups: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A thermal contact between two layers over named facets.
+
+    Attributes:
+        name: used in balances and for switching it on and off.
+        lower, upper: layer names; a positive flow goes from lower to upper.
+        facets: facet group names.
+        law: flux law, or None for a perfect contact (no temperature jump).
+    """
+
+    name: str
+    lower: str
+    upper: str
+    facets: Sequence[str]
+    law: InterfaceLaw | None
+
+
+@dataclass(frozen=True)
+class Bath:
+    """A heat bath at a fixed temperature, on faces of a layer or holding the whole layer.
+
+    Attributes:
+        name: used in balances and for switching it on and off.
+        layer: the layer it touches.
+        temperature: K.
+        facets: facet group names; empty: the whole layer is held at the temperature.
+        law: flux law with the layer as side 1, or None: the touched nodes are held at the temperature.
+    """
+
+    name: str
+    layer: str
+    temperature: float
+    facets: Sequence[str] = ()
+    law: InterfaceLaw | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Power put into a layer (W): over its whole volume, or over part of a face.
+
+    Attributes:
+        name: used for switching it on and off.
+        layer: the layer heated.
+        power: W in all.
+        facets: facet group names; empty: the volume of the layer.
+        patch: (x0, x1, y0, y1) in metres on the face, or None for all of it.
+    """
+
+    name: str
+    layer: str
+    power: float
+    facets: Sequence[str] = ()
+    patch: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class _Link:
+    """Node pairs of a contact; for a bath, nodes of a face (j repeats i) and u of the bath."""
+
+    name: str
+    i: Ints
+    j: Ints
+    area: Floats
+    law: InterfaceLaw | None
+    bath_u: float | None = None
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Linearised flow of a set of pairs: power from i to j = of_i * u_i - of_j * u_j + const."""
+
+    i: Ints
+    j: Ints
+    of_i: Floats
+    of_j: Floats
+
+
+@dataclass
+class Flow:
+    """Power in the network at one state.
+
+    Attributes:
+        nodal: power into each node, W, (n_local,).
+        contact: power through each contact, lower to upper, W, by name; perfect contacts are closed by `HeatProblem.close`.
+        bath: power from the stack into each bath, W, by name.
+        source: power of all active sources, W.
+        entropy: entropy production of "conduction" and of each contact and bath, W/K, by name.
+        slopes: linearisation of every pair: conduction edges first, then contacts in order.
+        bath_slope: what baths add to the nodal slopes -d(power)/du, W/K^2, (n_local,), this rank's part.
+    """
+
+    nodal: Floats
+    contact: dict[str, float]
+    bath: dict[str, float]
+    source: float
+    entropy: dict[str, float]
+    slopes: list[Slopes]
+    bath_slope: Floats
+
+
+class HeatProblem:
+    """Nonlinear heat conduction in layers with contacts, baths and sources, on any tagged mesh.
+
+    Args:
+        tagged: the mesh.
+        layers: layer name -> material and cell groups.
+        contacts: thermal contacts between layers.
+        baths: heat baths.
+        sources: heat loads.
+    """
+
+    def __init__(
+        self,
+        tagged: TaggedMesh,
+        layers: Mapping[str, HeatLayer],
+        contacts: Sequence[Contact] = (),
+        baths: Sequence[Bath] = (),
+        sources: Sequence[Source] = (),
+    ) -> None:
+        self.space = LayerwiseSpace(tagged, {name: layer.groups for name, layer in layers.items()})
+        self.materials = [layer.material for layer in layers.values()]
+        self.contacts, self.baths, self.sources = tuple(contacts), tuple(baths), tuple(sources)
+        self.layer_nodes = [self.space.nodes(name) for name in self.space.names]
+        self._contact_links = [self._contact_link(c) for c in self.contacts]
+        self._bath_links = {b.name: self._bath_link(b) for b in self.baths if b.law is not None}
+        self._held_nodes = {b.name: self._bath_nodes(b) for b in self.baths if b.law is None}
+        self._source_power = {s.name: self._source_nodes(s) for s in self.sources}
+        edges = self.space.edges
+        links = self._contact_links
+        self.matrix = NetworkMatrix(
+            self.space,
+            np.concatenate([edges.i, *(link.i for link in links)]),
+            np.concatenate([edges.j, *(link.j for link in links)]),
+        )
+        names = [x.name for x in (*self.contacts, *self.baths, *self.sources)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"names of contacts, baths and sources must differ, got {names}")
+        self.activate(names)
+
+    # ---- set-up ----------------------------------------------------------------------------------
+    def _contact_link(self, contact: Contact) -> _Link:
+        facets = self.space.tagged.facets(*contact.facets)
+        i, j, area = self.space.pairs(contact.lower, contact.upper, facets)
+        if self.space.comm.allreduce(len(i)) == 0:
+            raise ValueError(
+                f"contact {contact.name!r}: {contact.lower!r} and {contact.upper!r} share no facet of "
+                f"{list(contact.facets)}"
+            )
+        pairs, inverse = np.unique(np.column_stack([i, j]), axis=0, return_inverse=True)
+        area = np.bincount(inverse.reshape(-1), area, minlength=len(pairs))
+        return _Link(contact.name, pairs[:, 0], pairs[:, 1], area, contact.law)
+
+    def _bath_link(self, bath: Bath) -> _Link:
+        nodes, area = self._face(bath.layer, bath.facets, f"bath {bath.name!r}")
+        return _Link(bath.name, nodes, nodes, area, bath.law, bath.temperature**2)
+
+    def _bath_nodes(self, bath: Bath) -> Ints:
+        if not bath.facets:
+            return self.space.nodes(bath.layer)
+        nodes, _ = self._face(bath.layer, bath.facets, f"bath {bath.name!r}")
+        flag = np.zeros(self.space.n_local)
+        flag[nodes] = 1.0
+        return np.flatnonzero(self.space.accumulate(flag)).astype(np.int32)
+
+    def _face(self, layer: str, facets: Sequence[str], what: str) -> tuple[Ints, Floats]:
+        nodes, area = self.space.face(layer, self.space.tagged.facets(*facets))
+        if self.space.comm.allreduce(len(nodes)) == 0:
+            raise ValueError(f"{what}: layer {layer!r} has no facet of {list(facets)}")
+        unique, inverse = np.unique(nodes, return_inverse=True)
+        return unique.astype(np.int32), np.bincount(inverse, area, minlength=len(unique))
+
+    def _source_nodes(self, source: Source) -> Floats:
+        weight = np.zeros(self.space.n_local)
+        if source.facets:
+            nodes, area = self._face(source.layer, source.facets, f"load {source.name!r}")
+            weight[nodes] = area
+            weight = self.space.accumulate(weight)
+        else:
+            nodes = self.space.nodes(source.layer)
+            weight[nodes] = self.space.volume[nodes]
+        if source.patch is not None:
+            x0, x1, y0, y1 = source.patch
+            x, y = self.space.x[:, 0], self.space.x[:, 1]
+            weight[(x < x0) | (x > x1) | (y < y0) | (y > y1)] = 0.0
+        total = self.space.layer_sums(weight).sum()
+        if total <= 0:
+            raise ValueError(f"load {source.name!r}: no mesh node lies in its patch; refine the mesh there")
+        return np.asarray(weight * (source.power / total))
+
+    def activate(self, names: Collection[str]) -> None:
+        """Let only the named contacts, baths and sources conduct (or heat) from now on (collective).
+
+        A perfect contact gives the nodes of its two sides one unknown, or, where one side is held by a bath, holds
+        the other side's nodes too.
+        """
+        space = self.space
+        self.active = frozenset(names)
+        bath_of_node = np.full(space.n_local, -1.0)
+        for number, bath in enumerate(self.baths):
+            if bath.name in self.active and bath.law is None:
+                bath_of_node[self._held_nodes[bath.name]] = number
+        bath_of_node = space.maximum(bath_of_node)
+        perfect = [k for k in self._contact_links if k.law is None and k.name in self.active]
+        # The contact through which a node is tied to a bath or a partner: 2 k + 1 on its upper side, 2 k on its lower.
+        tie = np.full(space.n_local, -1.0)
+        kept, dropped = [], []
+        for number, link in enumerate(self._contact_links):
+            if link.law is not None or link.name not in self.active:
+                continue
+            i, j = link.i, link.j
+            bath_i, bath_j = bath_of_node[i], bath_of_node[j]
+            upper, lower, free = (bath_i >= 0) & (bath_j < 0), (bath_j >= 0) & (bath_i < 0), (bath_i < 0) & (bath_j < 0)
+            bath_of_node[j[upper]], bath_of_node[i[lower]] = bath_i[upper], bath_j[lower]
+            tie[j[upper | free]], tie[i[lower]] = 2 * number + 1, 2 * number
+            kept.append(i[free])
+            dropped.append(j[free])
+            bath_of_node, tie = space.maximum(bath_of_node), space.maximum(tie)
+        none = np.zeros(0, dtype=np.int32)
+        self.matrix.merge(np.concatenate([none, *kept]), np.concatenate([none, *dropped]))
+        self.held = bath_of_node >= 0
+        self._bath_of_node = bath_of_node.astype(np.int32)
+        self._tie_of_node = tie.astype(np.int32)
+        bath_u = np.array([bath.temperature**2 for bath in self.baths] or [0.0])
+        self._held_u = np.where(self.held, bath_u[self._bath_of_node], 0.0)
+        self._sources = np.zeros(space.n_local)
+        for source in self.sources:
+            if source.name in self.active:
+                self._sources += self._source_power[source.name]
+        self._group_layers()
+
+    def _group_layers(self) -> None:
+        """Number the groups of layers tied by perfect contacts (-1: held nodes) and the connected layers."""
+        names = self.space.names
+        links = [
+            (names.index(c.lower), names.index(c.upper), c.law is None)
+            for c in self.contacts
+            if c.name in self.active
+        ]
+        free = self.space.layer_sums(np.where(self.held, 0.0, 1.0)) > 0
+        tied = _components(len(names), [(a, b) for a, b, perfect in links if perfect and free[a] and free[b]])
+        used = sorted(set(tied[free].tolist()))
+        self.n_groups = len(used)
+        number = {old: new for new, old in enumerate(used)}
+        group_of_layer = np.array([number.get(int(t), -1) for t in tied])
+        self.group = np.where(self.held, -1, group_of_layer[self.space.layer])
+        self._connected = _components(len(names), [(a, b) for a, b, _ in links])
+
+    def hold(self, u: Floats) -> Floats:
+        """u with the nodes held by active baths set to their temperature."""
+        return np.where(self.held, self._held_u, u)
+
+    def engage(self, u: Floats, f: Floats) -> tuple[Floats, dict[str, float], dict[str, float]]:
+        """Bring newly held nodes to their bath's temperature (collective).
+
+        Returns:
+            The new u, and the energy (J) that this gave to each bath and through each contact, by name.
+        """
+        new = self.hold(u)
+        given = self.energy(u, f)[0] - self.energy(new, f)[0]
+        return new, *self._tied_sums(given)
+
+    def _tied_sums(self, nodal: Floats) -> tuple[dict[str, float], dict[str, float]]:
+        """What tied nodes give away: to each bath, and through each perfect contact (lower to upper), by name."""
+        n = self.space.n_owned
+        bath = np.bincount(self._bath_of_node[:n] + 1, nodal[:n], minlength=len(self.baths) + 1)[1:]
+        tie = np.bincount(self._tie_of_node[:n] + 1, nodal[:n], minlength=2 * len(self.contacts) + 1)[1:]
+        total = self.space.comm.allreduce(np.concatenate([bath, tie]))
+        ties = total[len(self.baths) :]
+        baths = {b.name: float(total[k]) for k, b in enumerate(self.baths)}
+        contacts = {c.name: float(ties[2 * k] - ties[2 * k + 1]) for k, c in enumerate(self.contacts)}
+        return baths, contacts
+
+    # ---- laws on nodes ---------------------------------------------------------------------------
+    def energy(self, u: Floats, f: Floats) -> tuple[Floats, Floats]:
+        """Nodal energies (J) and their slopes d/du (J/K^2), (n_local,)."""
+        e, slope = np.empty_like(u), np.empty_like(u)
+        for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
+            e[nodes], slope[nodes] = material.energy_u(u[nodes], f[nodes])
+        return e * self.space.volume, slope * self.space.volume
+
+    def entropy(self, u: Floats, f: Floats) -> Floats:
+        """Nodal entropies (J/K), (n_local,)."""
+        s = np.empty_like(u)
+        for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
+            s[nodes] = material.entropy(np.sqrt(u[nodes]), f[nodes])
+        return s * self.space.volume
+
+    def _conduction(self, u: Floats, f: Floats) -> tuple[Floats, Slopes]:
+        """Power through the conduction edges and its slopes.
+
+        Kirchhoff's transformation: weight times the difference of the integral of k dT, at the mean f of the edge.
+        It is exact along an edge and monotone in both ends, however steep k(T) is.
+        """
+        edges = self.space.edges
+        common, normal, paired = (np.empty_like(u) for _ in range(3))
+        kappa_n, kappa_s = np.empty_like(u), np.empty_like(u)
+        for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
+            common[nodes], normal[nodes], paired[nodes] = material.conduction_potentials(u[nodes])
+            kappa_n[nodes] = material.conductivity_u(u[nodes], 1.0)
+            kappa_s[nodes] = material.conductivity_u(u[nodes], 0.0)
+        i, j, weight = edges.i, edges.j, edges.weight
+        mean = 0.5 * (f[i] + f[j])
+        q = common[i] - common[j] + mean * (normal[i] - normal[j]) + (1.0 - mean) * (paired[i] - paired[j])
+        slopes = [weight * (mean * kappa_n[k] + (1.0 - mean) * kappa_s[k]) for k in (i, j)]
+        return weight * q, Slopes(i, j, slopes[0], slopes[1])
+
+    def hottest(self, u: Floats) -> Floats:
+        """u of the hottest layer or bath connected to each node's layer by active contacts (collective)."""
+        sums, volumes = self.space.layer_sums(u * self.space.volume, self.space.volume)
+        mean = sums / volumes
+        for bath in self.baths:
+            if bath.name in self.active:
+                k = self.space.layer_number(bath.layer)
+                mean[k] = max(mean[k], bath.temperature**2)
+        hot = np.array([mean[self._connected == c].max() for c in self._connected])
+        return np.asarray(hot[self.space.layer])
+
+    def power(self, u: Floats, f: Floats) -> Flow:
+        """Power into every node and through every contact at a state (collective)."""
+        edges = self.space.edges
+        temperature = np.sqrt(np.maximum(u, 0.0))
+        q, conduction = self._conduction(u, f)
+        slopes = [conduction]
+        nodal = np.zeros(self.space.n_local)
+        bath_slope = np.zeros(self.space.n_local)
+        self._transfer(nodal, edges.i, edges.j, q)
+        local = {"conduction": (0.0, _production(q, temperature[edges.i], temperature[edges.j]))}
+        for link in self._contact_links:
+            i, j = link.i, link.j
+            if link.law is None or link.name not in self.active:
+                zero = np.zeros(len(i))
+                slopes.append(Slopes(i, j, zero, zero))
+                continue
+            q, d_i, d_j = link.law.flux(u[i], u[j], f[i], f[j])
+            q = q * link.area
+            self._transfer(nodal, i, j, q)
+            slopes.append(Slopes(i, j, d_i * link.area, -d_j * link.area))
+            local[link.name] = (float(q.sum()), _production(q, temperature[i], temperature[j]))
+        for name, link in self._bath_links.items():
+            if name not in self.active:
+                continue
+            assert link.law is not None and link.bath_u is not None
+            i, other = link.i, np.full(len(link.i), link.bath_u)
+            q, d_i, _ = link.law.flux(u[i], other, f[i], np.ones(len(i)))
+            q = q * link.area
+            nodal -= np.bincount(i, q, minlength=len(nodal))
+            bath_slope += np.bincount(i, d_i * link.area, minlength=len(nodal))
+            local[name] = (float(q.sum()), _production(q, temperature[i], np.sqrt(other)))
+        nodal = self.space.accumulate(nodal) + self._sources
+        totals = self.space.comm.allreduce(np.array(list(local.values())))
+        power = {name: float(totals[k, 0]) for k, name in enumerate(local)}
+        return Flow(
+            nodal,
+            {c.name: power.get(c.name, 0.0) for c in self.contacts},
+            {b.name: power.get(b.name, 0.0) for b in self.baths},
+            sum(s.power for s in self.sources if s.name in self.active),
+            {name: float(totals[k, 1]) for k, name in enumerate(local)},
+            slopes,
+            bath_slope,
+        )
+
+    def close(self, flow: Flow, rate: Floats) -> None:
+        """Book what passes through perfect contacts and into holding baths (collective).
+
+        Args:
+            flow: completed in place.
+            rate: actual rate of change of the nodal energies, W, (n_local,); 0 at held nodes.
+        """
+        baths, contacts = self._tied_sums(flow.nodal - rate)
+        for contact in self.contacts:
+            if contact.law is None:
+                flow.contact[contact.name] = contacts[contact.name]
+        for bath in self.baths:
+            if bath.law is None:
+                flow.bath[bath.name] = baths[bath.name]
+
+    @staticmethod
+    def _transfer(nodal: Floats, i: Ints, j: Ints, q: Floats) -> None:
+        nodal -= np.bincount(i, q, minlength=len(nodal))
+        nodal += np.bincount(j, q, minlength=len(nodal))
+
+
+def _production(q: Floats, hot: Floats, cold: Floats) -> float:
+    """Entropy production (W/K) of powers q flowing between two temperatures."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.where(q == 0.0, 0.0, q * (hot - cold) / (hot * cold)).sum())
+
+
+def _components(n: int, links: Sequence[tuple[int, int]]) -> Ints:
+    """Number of the connected component of each of n items."""
+    component = np.arange(n, dtype=np.int32)
+    for a, b in links:
+        component[component == component[a]] = component[b]
+    return component

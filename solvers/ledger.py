@@ -1,0 +1,91 @@
+"""Bookkeeping of energy and entropy: what went where, per cycle and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from solvers.heat_step import Step
+
+
+@dataclass
+class Ledger:
+    """Sums since some moment, of the whole device. Energies in J, entropies in J/K.
+
+    Attributes:
+        contact: energy through each contact, lower to upper.
+        bath: energy given to each bath.
+        work: magnetic work done on the films when they switch.
+        load: energy put in by loads.
+        entropy_out: entropy given to the baths.
+        produced: entropy produced by conduction and in contacts, by name.
+    """
+
+    contact: dict[str, float] = field(default_factory=dict)
+    bath: dict[str, float] = field(default_factory=dict)
+    work: float = 0.0
+    load: float = 0.0
+    entropy_out: float = 0.0
+    produced: dict[str, float] = field(default_factory=dict)
+
+    def add_step(self, step: Step, temperatures: Mapping[str, float], scale: float) -> None:
+        """Book a step of the heat problem; `scale` is devices per mesh (4 on a quarter model)."""
+        self.load += scale * step.source
+        _add(self.produced, step.entropy, scale)
+        self.add_flow(step.bath, step.contact, temperatures, scale)
+
+    def add_flow(
+        self,
+        bath: Mapping[str, float],
+        contact: Mapping[str, float],
+        temperatures: Mapping[str, float],
+        scale: float,
+    ) -> None:
+        """Book energy that went into baths and through contacts."""
+        _add(self.bath, bath, scale)
+        _add(self.contact, contact, scale)
+        self.entropy_out += sum(scale * energy / temperatures[name] for name, energy in bath.items())
+
+    def copy(self) -> Ledger:
+        """An independent copy."""
+        return Ledger(**_plain(self))
+
+    def since(self, start: Ledger) -> Ledger:
+        """What was booked after `start`, an earlier copy."""
+        return Ledger(
+            _difference(self.contact, start.contact),
+            _difference(self.bath, start.bath),
+            self.work - start.work,
+            self.load - start.load,
+            self.entropy_out - start.entropy_out,
+            _difference(self.produced, start.produced),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, for the checkpoint."""
+        return _plain(self)
+
+
+def _plain(ledger: Ledger) -> dict[str, Any]:
+    return {k: dict(v) if isinstance(v, dict) else v for k, v in vars(ledger).items()}
+
+
+def _add(total: dict[str, float], more: Mapping[str, float], scale: float) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, 0.0) + scale * value
+
+
+def _difference(now: Mapping[str, float], then: Mapping[str, float]) -> dict[str, float]:
+    return {name: value - then.get(name, 0.0) for name, value in now.items()}
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Energy and entropy stored in each layer of the whole device, and its mean temperature."""
+
+    energy: np.ndarray[Any, np.dtype[np.float64]]
+    entropy: np.ndarray[Any, np.dtype[np.float64]]
+    temperature: np.ndarray[Any, np.dtype[np.float64]]

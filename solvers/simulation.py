@@ -1,0 +1,267 @@
+"""A run: the stack goes through the phases of its cycle, field and heat in turn.
+
+One split step: at the new drive the films switch, each node at constant entropy; then heat is exchanged at fixed
+normal fraction for the length of the step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from meshes.tagged import build_stack_mesh
+from solvers import setup
+from solvers.case import Case, Phase
+from solvers.errors import ComputationError
+from solvers.heat_step import HeatStepper, Step
+from solvers.ledger import Ledger, Totals
+from solvers.linear import StepFailure
+from solvers.switching import Switching
+
+Floats = npt.NDArray[np.float64]
+
+# A ramp step that changes the mean normal fraction by more than this is taken in halves, down to 1/4.
+LARGEST_SWITCH = 0.3
+SMALLEST_RAMP_FRACTION = 1 / 4
+# Time steps shorter than this part of their phase mean that there is no solution to be found.
+HOPELESS = 1e-18
+
+
+@dataclass
+class Clock:
+    """Where the run is.
+
+    Attributes:
+        cycle: number of the cycle, from 0.
+        phase: number of the phase in the cycle, from 0.
+        in_phase: time since the phase began, s.
+        time: time since the run began, s.
+        drive: present drive in units of the amplitude.
+        dt: step that the heat problem would try next, s; 0: find one.
+    """
+
+    cycle: int = 0
+    phase: int = 0
+    in_phase: float = 0.0
+    time: float = 0.0
+    drive: float = 0.0
+    dt: float = 0.0
+
+
+class Simulation:
+    """State of a run and how it advances.
+
+    Args:
+        case: what to compute.
+        comm: MPI communicator.
+
+    Attributes:
+        u: nodal T^2, K^2.
+        f: nodal normal fraction.
+        clock: where the run is.
+        ledger: energies and entropies booked since the start, of the whole device.
+        timings: wall time by part, s.
+    """
+
+    def __init__(self, case: Case, comm: MPI.Intracomm) -> None:
+        self.case, self.comm = case, comm
+        self.timings: dict[str, float] = {}
+        with self.timed("mesh"):
+            self.stack = setup.stack_geometry(case)
+            self.tagged = build_stack_mesh(self.stack, comm)
+        with self.timed("setup"):
+            self.heat, self.gates = setup.heat_problem(case, self.tagged, self.stack)
+            self.scale = 4.0 if self.stack.quarter else 1.0
+            self.stepper = HeatStepper(self.heat, case.solver.rtol)
+            self.switching = self._switching()
+        space = self.heat.space
+        self.u = np.full(space.n_local, case.start**2)
+        self.f = self.switching.nodal_fraction() if self.switching else np.ones(space.n_local)
+        self.clock, self.ledger = Clock(), Ledger()
+        self.bath_temperature = {bath.name: bath.temperature for bath in self.heat.baths}
+        self.steps = 0
+        self.rejected = 0
+        self._failure = ""
+        self.entropy_worst = 0.0  # lowest entropy production of a step over the entropy of the stack
+
+    def _switching(self) -> Switching | None:
+        case = self.case
+        if case.drive is None or case.drive.amplitude == 0:
+            return None
+        return Switching(
+            setup.field_problem(case, self.tagged, self.stack),
+            self.heat.space,
+            setup.films(case, self.stack),
+            share=0.5 if self.stack.quarter else 1.0,
+            transition_width=case.physics.transition_width,
+            film_transition=case.physics.film_transition,
+            tolerance=case.solver.fraction_tolerance,
+        )
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the wall time of a block to `timings`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[part] = self.timings.get(part, 0.0) + time.perf_counter() - start
+
+    # ---- what is there ---------------------------------------------------------------------------
+    def totals(self) -> Totals:
+        """Energy, entropy and temperature of each layer, whole device (collective)."""
+        space = self.heat.space
+        energy = self.heat.energy(self.u, self.f)[0]
+        entropy = self.heat.entropy(self.u, self.f)
+        sums = space.layer_sums(energy, entropy, self.u * space.volume, space.volume)
+        return Totals(self.scale * sums[0], self.scale * sums[1], np.sqrt(sums[2] / sums[3]))
+
+    def drive_value(self) -> float:
+        """Present drive in A, or in A/m for an applied field."""
+        return self.clock.drive * self.case.drive.amplitude if self.case.drive else 0.0
+
+    # ---- running ---------------------------------------------------------------------------------
+    def run(self) -> Iterator[str]:
+        """Advance to the end of the last cycle; yields after "step", "phase" and "cycle" (collective).
+
+        Raises:
+            ComputationError: no step, however small, works out.
+        """
+        phases = self.case.cycle.phases
+        while self.clock.cycle < self.case.cycle.repeat:
+            while self.clock.phase < len(phases):
+                for _ in self._run_phase(phases[self.clock.phase]):
+                    yield "step"
+                self.clock.phase, self.clock.in_phase, self.clock.dt = self.clock.phase + 1, 0.0, 0.0
+                yield "phase"
+            self.clock.cycle, self.clock.phase = self.clock.cycle + 1, 0
+            yield "cycle"
+
+    def _run_phase(self, phase: Phase) -> Iterator[None]:
+        with self.timed("heat"):
+            self.heat.activate([gate.name for gate in self.gates if gate.open(phase.name)])
+            self._engage()
+            if self.clock.dt == 0.0:
+                self.clock.dt = self.stepper.first_dt(self.u, self.f)
+        points = drive_points(phase)
+        for (t0, v0), (t1, v1) in pairwise(points):
+            if self.clock.in_phase >= t1:
+                continue
+            fraction = self.case.solver.ramp_step
+            while self.clock.in_phase < t1:
+                left = t1 - self.clock.in_phase
+                length = left if v0 == v1 else min(left, fraction / abs(v1 - v0) * (t1 - t0))
+                if left - length < 1e-9 * (t1 - t0):
+                    length = left
+                drive = v1 if length == left else v0 + (v1 - v0) * (self.clock.in_phase + length - t0) / (t1 - t0)
+                smallest = SMALLEST_RAMP_FRACTION * self.case.solver.ramp_step
+                if not self._switch(drive, may_refuse=v0 != v1 and fraction > smallest):
+                    fraction /= 2
+                    self.rejected += 1
+                    continue
+                fraction = min(2 * fraction, self.case.solver.ramp_step)
+                self.clock.drive = drive
+                # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
+                done = self._exchange(length, phase.duration, one_step=v0 == v1)
+                self.clock.in_phase = t1 if done == left else self.clock.in_phase + done
+                self.clock.time += done
+                yield
+
+    def _engage(self) -> None:
+        """Bring nodes that a bath holds to its temperature and book the heat."""
+        self.u, bath, contact = self.heat.engage(self.u, self.f)
+        self.ledger.add_flow(bath, contact, self.bath_temperature, self.scale)
+
+    def _switch(self, drive: float, may_refuse: bool) -> bool:
+        """Let the films switch at a drive, each node at constant entropy; False: refused, too large a change."""
+        if self.switching is None or self.case.drive is None:
+            return True
+        with self.timed("field"):
+            largest = LARGEST_SWITCH if may_refuse else 1.0
+            changed = self.switching.update(drive * self.case.drive.amplitude, self.u, self.f, largest)
+            if changed is None:
+                return False
+            if not changed:
+                return True
+        with self.timed("switch"):
+            self._set_fraction(self.switching.nodal_fraction())
+        return True
+
+    def _set_fraction(self, f: Floats) -> None:
+        """Change the normal fraction at constant entropy, node by node; the energy comes from the field."""
+        heat = self.heat
+        energy = heat.energy(self.u, self.f)[0]
+        u = self.u.copy()
+        for material, nodes in zip(heat.materials, heat.layer_nodes, strict=True):
+            k = nodes[f[nodes] != self.f[nodes]]
+            if len(k):
+                s = material.entropy(np.sqrt(self.u[k]), self.f[k])
+                u[k] = material.temperature_from_entropy(s, f[k]) ** 2
+        self.u, self.f = u, f
+        work = heat.energy(u, f)[0] - energy
+        self.ledger.work += self.scale * float(heat.space.layer_sums(work).sum())
+        self._engage()
+
+    def _exchange(self, length: float, duration: float, one_step: bool) -> float:
+        """Exchange heat for a time, or for one accepted step of at most that time; returns the time taken."""
+        done = 0.0
+        with self.timed("heat"):
+            while done < length:
+                left = length - done
+                dt = min(self.clock.dt, left)
+                step = self._try_step(dt)
+                if step is None:
+                    if self.clock.dt < HOPELESS * duration:
+                        raise ComputationError(f"no time step works out, down to {dt:.1e} s: {self._failure}")
+                    continue
+                self._accept(step)
+                done = length if step.dt == left else done + step.dt
+                if one_step:
+                    break
+        return done
+
+    def _try_step(self, dt: float) -> Step | None:
+        """A step of at most dt, or None: rejected. Sets the length of the next one."""
+        if self.steps >= self.case.solver.max_steps:
+            raise ComputationError(f"solver.max_steps = {self.steps} time steps are used up")
+        try:
+            step = self.stepper.step(self.u, self.f, dt)
+        except StepFailure as failure:
+            self._failure = str(failure)
+            self.rejected += 1
+            self.clock.dt = 0.25 * dt
+            return None
+        if step.error > 1.0:
+            self._failure = f"the error is {step.error:.1e} times the tolerance"
+            self.rejected += 1
+            self.clock.dt = min(self.stepper.next_dt(step), 0.9 * dt)
+            return None
+        # A step cut short by the end of a phase says nothing against the longer one.
+        cut = step.dt < self.clock.dt and step.dt == dt
+        self.clock.dt = max(self.stepper.next_dt(step), self.clock.dt if cut else 0.0)
+        return step
+
+    def _accept(self, step: Step) -> None:
+        before = self.totals().entropy.sum() + self.ledger.entropy_out
+        self.u = step.u
+        self.ledger.add_step(step, self.bath_temperature, self.scale)
+        entropy = self.totals().entropy.sum()
+        self.entropy_worst = min(self.entropy_worst, (entropy + self.ledger.entropy_out - before) / entropy)
+        self.steps += 1
+
+
+def drive_points(phase: Phase) -> list[tuple[float, float]]:
+    """Corners (time in the phase in s, drive in units of the amplitude) of a phase's drive, from 0 to its duration."""
+    if phase.hold is not None:
+        return [(0.0, phase.hold), (phase.duration, phase.hold)]
+    if phase.ramp is not None:
+        return [(0.0, phase.ramp[0]), (phase.duration, phase.ramp[1])]
+    assert phase.table is not None
+    return [*phase.table[:-1], (phase.duration, phase.table[-1][1])]

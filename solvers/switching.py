@@ -1,0 +1,414 @@
+"""Which part of each film is normal: the field decides column by column, at the entropy that the column has.
+
+The field that decides is the largest along the vertical column of cells through the film, the cells just outside it
+included: the mean of a cell would pin the front between normal and superconducting regions to the mesh. The field
+depends on the normal fraction in turn. Where it settles between 0 and 1 (the intermediate state) the field of the
+column equals the transition field; solved patterns are kept and used again wherever they fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+from scipy.special import expit
+
+from fem.constants import MU0
+from fem.materials import Material
+from fem.spaces import LayerwiseSpace
+from solvers.field import FieldProblem
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+# The level of a column is y = logit f; beyond the limit f is 0 or 1 to round-off.
+LEVEL_LIMIT = 40.0
+# The field of a column, squared, over Hc(0)^2, is taken to fall by PENETRATION_RESPONSE while flux penetrates it and
+# by LEVEL_RESPONSE for each unit of level between -3 and 3. Too small oscillates, too large is slow: both grow by
+# STIFFEN whenever an iteration does not bring the pattern closer to rest.
+PENETRATION_RESPONSE, LEVEL_RESPONSE, STIFFEN = 1.0, 0.1, 1.5
+SOLVES_PER_UPDATE = 20
+PURE_TOLERANCE = 1e-9
+PATTERNS_KEPT, PATTERNS_TRIED = 64, 4
+DEPTH_TOLERANCE = 1e-3  # relative change of a penetration depth that calls for a new solution
+
+
+@dataclass(frozen=True)
+class Film:
+    """A superconducting layer in the field problem.
+
+    Attributes:
+        layer: its name in the heat problem.
+        material: its material.
+        group: its cell group in the field problem.
+        groups: its cell groups in the heat problem (with the barrier below it).
+        thickness: m.
+        switches: whether the field can drive it normal (a conductor stays superconducting).
+    """
+
+    layer: str
+    material: Material
+    group: str
+    groups: Sequence[str]
+    thickness: float
+    switches: bool
+
+
+@dataclass
+class Pattern:
+    """A solved pattern of normal fractions.
+
+    Attributes:
+        level: logit of f of every column of every switching film, concatenated.
+        depths: penetration depth of every film, m.
+        peak: H at the columns per unit of the drive: 1/m for a current, 1 for an applied field in A/m.
+        per_drive: unit solutions per unit of the drive.
+        potential: the unit solution.
+        drive: where it was accepted.
+        misfit: how far from rest it was then.
+    """
+
+    level: Floats
+    depths: tuple[float, ...]
+    peak: Floats
+    per_drive: float
+    potential: Floats
+    drive: float = 0.0
+    misfit: float = 0.0
+
+
+class Columns:
+    """Columns of cells through one film, on this rank (ghost columns included)."""
+
+    def __init__(self, film: Film, problem: FieldProblem, space: LayerwiseSpace, screened: Ints) -> None:
+        tagged = problem.tagged
+        assert tagged.columns is not None
+        self.film = film
+        inside = tagged.cells(film.group)
+        numbers, self.column_of_cell = np.unique(tagged.columns[inside], return_inverse=True)
+        self.n = len(numbers)
+        self.cells = inside
+        local = np.full(int(tagged.columns.max(initial=-1)) + 1, -1, dtype=np.int32)
+        local[numbers] = np.arange(self.n)
+
+        # Cells that belong to the layer thermally, among the cells of the heat space.
+        thermal = np.isin(space.cells, tagged.cells(*film.groups))
+        self.heat_cells = np.flatnonzero(thermal)
+        self.column_of_heat_cell = local[tagged.columns[space.cells[thermal]]]
+        self.parent_cells = space.cells[thermal]
+
+        # Where the field is read: the film and its non-superconducting neighbours above and below.
+        mesh = tagged.mesh
+        mesh.topology.create_connectivity(2, 3)
+        pairs = mesh.topology.connectivity(2, 3)
+        two = np.flatnonzero(np.diff(pairs.offsets) == 2)
+        sides = pairs.array[pairs.offsets[two][:, None] + np.arange(2)]
+        is_film, is_screened = (np.zeros(len(tagged.columns), dtype=bool) for _ in range(2))
+        is_film[inside], is_screened[screened] = True, True
+        same = tagged.columns[sides[:, 0]] == tagged.columns[sides[:, 1]]
+        outside = [
+            sides[same & is_film[sides[:, k]] & ~is_screened[sides[:, 1 - k]], 1 - k] for k in (0, 1)
+        ]
+        self.reading = np.unique(np.concatenate([inside, *outside])).astype(np.int32)
+        self.column_of_reading = local[tagged.columns[self.reading]]
+
+        volume = space.corner_volumes[self.heat_cells].sum(axis=1)
+        self.volume = np.bincount(self.column_of_heat_cell, volume, minlength=self.n)
+        owned_cells = self.parent_cells < mesh.topology.index_map(3).size_local
+        self.owned = np.bincount(self.column_of_heat_cell, owned_cells, minlength=self.n) > 0
+
+    def mean(self, nodal: Floats, space: LayerwiseSpace) -> Floats:
+        """Volume mean of a nodal array over each column."""
+        corner = space.corner_volumes[self.heat_cells] * nodal[space.cell_nodes[self.heat_cells]]
+        return np.bincount(self.column_of_heat_cell, corner.sum(axis=1), minlength=self.n) / self.volume
+
+
+class Switching:
+    """Normal fraction of the films and the field that goes with it.
+
+    Args:
+        problem: the field problem.
+        space: the heat space on the same mesh.
+        films: all superconducting layers.
+        share: part of the device's current that the mesh carries (1/2 on a quarter model).
+        transition_width: eps / (mu0 Hc0^2) of the transition.
+        film_transition: whether thin films have the higher transition field of their thickness.
+        tolerance: mean change of f at which the iteration between field and fraction ends.
+    """
+
+    def __init__(
+        self,
+        problem: FieldProblem,
+        space: LayerwiseSpace,
+        films: Sequence[Film],
+        share: float = 1.0,
+        transition_width: float = 1e-3,
+        film_transition: bool = True,
+        tolerance: float = 1e-3,
+    ) -> None:
+        self.problem, self.space, self.films = problem, space, tuple(films)
+        self.share, self.width, self.film_transition = share, transition_width, film_transition
+        self.tolerance = tolerance
+        screened = problem.tagged.cells(*(film.group for film in films))
+        self.columns = [Columns(film, problem, space, screened) for film in films if film.switches]
+        self._slices = np.cumsum([0, *(c.n for c in self.columns)])
+        self.level = np.full(self._slices[-1], -LEVEL_LIMIT)
+        self.patterns: list[Pattern] = []
+        self.saved = 0
+        n_cells = len(problem.screening.x.array)
+        self._film_cells = [problem.tagged.cells(film.group) for film in films]
+        self._n_cells = n_cells
+        volume = np.concatenate([np.where(c.owned, c.volume, 0.0) for c in self.columns] or [np.zeros(0)])
+        self._weight = volume / max(space.comm.allreduce(float(volume.sum())), 1e-300)
+        self.pattern: Pattern | None = None
+
+    @property
+    def fraction(self) -> Floats:
+        """Normal fraction of every column of every switching film, concatenated."""
+        return np.asarray(expit(self.level))
+
+    # ---- states ----------------------------------------------------------------------------------
+    def part(self, k: int) -> slice:
+        """Place of switching film k in the concatenated columns."""
+        return slice(int(self._slices[k]), int(self._slices[k + 1]))
+
+    def depths(self, u: Floats) -> tuple[float, ...]:
+        """Penetration depth of each film (m) at its volume-mean temperature (collective)."""
+        sums, volumes = self.space.layer_sums(u * self.space.volume, self.space.volume)
+        out = []
+        for film in self.films:
+            k = self.space.layer_number(film.layer)
+            out.append(float(film.material.penetration_depth(np.sqrt(sums[k] / volumes[k]))))
+        return tuple(out)
+
+    def nodal_fraction(self) -> Floats:
+        """Normal fraction at the nodes of the heat space: 1 outside superconductors (collective)."""
+        cell = np.ones(self._n_cells)
+        for film in self.films:
+            cell[self.problem.tagged.cells(*film.groups)] = 0.0
+        for k, columns in enumerate(self.columns):
+            cell[columns.parent_cells] = self.fraction[self.part(k)][columns.column_of_heat_cell]
+        return np.clip(self.space.from_cells(cell), 0.0, 1.0)
+
+    def layer_fraction(self) -> dict[str, float]:
+        """Volume mean of f in each switching film, by layer name (collective)."""
+        out = {}
+        for k, columns in enumerate(self.columns):
+            part, owned = self.fraction[self.part(k)], columns.owned
+            local = np.array([(part * columns.volume)[owned].sum(), columns.volume[owned].sum()])
+            total = self.space.comm.allreduce(local)
+            out[columns.film.layer] = float(total[0] / total[1])
+        return out
+
+    def _wanted(self, peak: Floats, drive: float, entropies: list[Floats]) -> Floats:
+        """Fractions that a field asks for, each column keeping its entropy while it switches."""
+        out = np.empty_like(self.fraction)
+        for k, columns in enumerate(self.columns):
+            film, part = columns.film, self.part(k)
+            thickness = film.thickness if self.film_transition else None
+            out[part] = isentropic_fraction(
+                film.material, abs(drive) * peak[part], entropies[k], self.width, thickness
+            )
+        return out
+
+    def _misfit(self, wanted: Floats, fraction: Floats) -> float:
+        local = float((self._weight * np.abs(wanted - fraction)).sum())
+        return float(self.space.comm.allreduce(local))
+
+    # ---- field and fraction together -------------------------------------------------------------
+    def update(self, drive: float, u: Floats, f: Floats, largest: float = 1.0) -> bool | None:
+        """Find the normal fractions at a drive, each column keeping its entropy (collective).
+
+        Args:
+            drive: A, or A/m of an applied field.
+            u: nodal T^2, K^2.
+            f: nodal normal fraction that goes with u.
+            largest: change of the mean normal fraction of the films that is refused.
+
+        Returns:
+            Whether the fractions changed; None: refused, nothing is changed.
+        """
+        before, start = self.fraction, self.pattern
+        depths = self.depths(u)
+        laws = [self._law(columns, u, f) for columns in self.columns]
+        if self.pattern is None or not self._rests(self.pattern, drive, depths, laws):
+            known = self._recall(drive, depths, laws)
+            if known is not None and self._rests(known, drive, depths, laws):
+                self.saved += 1
+                self._take(known)
+            else:
+                self._iterate(known or self._solve(self.level, depths), drive, depths, laws, before, largest)
+        if self._mean_change(before, self.fraction) > largest:
+            self.restore(start)
+            return None
+        return bool(self.space.comm.allreduce(int((self.fraction != before).any())) > 0)
+
+    def _law(self, columns: Columns, u: Floats, f: Floats) -> TransitionLaw:
+        film = columns.film
+        nodes = self.space.nodes(film.layer)
+        s = np.zeros_like(u)
+        s[nodes] = film.material.entropy(np.sqrt(u[nodes]), f[nodes])
+        thickness = film.thickness if self.film_transition else None
+        return TransitionLaw(film.material, columns.mean(s, self.space), self.width, thickness)
+
+    def _next(self, pattern: Pattern, drive: float, laws: list[TransitionLaw], stiff: float) -> tuple[Floats, float]:
+        """Levels that the field of a pattern asks for, and how far they are from the pattern's (collective)."""
+        new = np.empty_like(pattern.level)
+        change, pure = 0.0, True
+        for k, columns in enumerate(self.columns):
+            part, film = self.part(k), columns.film
+            depth = pattern.depths[self.films.index(film)]
+            ratio = (film.thickness / (2 * depth)) ** 2
+            old = pattern.level[part]
+
+            def response(y: Floats, ratio: float = ratio) -> Floats:
+                # Share of the flux that has penetrated: 1 / (1 + (1 - f) (d / 2 lambda)^2).
+                penetrated = 1.0 / (1.0 + ratio * expit(-y))
+                return stiff * (PENETRATION_RESPONSE * penetrated + LEVEL_RESPONSE * np.clip(y, -3.0, 3.0))
+
+            field = (drive * pattern.peak[part] / laws[k].scale) ** 2
+            new[part] = laws[k].level(field, old, response)
+            pure = pure and bool((np.abs(new[part]) > 0.99 * LEVEL_LIMIT).all())
+            moved = np.abs(expit(new[part]) - expit(old))
+            moved += 0.5 * np.abs(response(new[part]) - response(old)) / (stiff * PENETRATION_RESPONSE)
+            change += float((self._weight[part] * moved).sum())
+        change = float(self.space.comm.allreduce(change))
+        # All columns wholly normal or wholly superconducting: a rest of the other phase is no round-off, go there.
+        if self.space.comm.allreduce(int(pure), op=MPI.MIN) and change > PURE_TOLERANCE:
+            change = max(change, 2 * self.tolerance)
+        return new, change
+
+    def _rests(self, pattern: Pattern, drive: float, depths: tuple[float, ...], laws: list[TransitionLaw]) -> bool:
+        """Whether a pattern is at rest here, or as near to it as it could be brought at this same drive."""
+        if not self._same_depths(pattern, depths):
+            return False
+        change = self._next(pattern, drive, laws, 1.0)[1]
+        return change <= self.tolerance or (pattern.drive == drive and change <= 1.1 * pattern.misfit)
+
+    @staticmethod
+    def _same_depths(pattern: Pattern, depths: tuple[float, ...]) -> bool:
+        return np.allclose(pattern.depths, depths, rtol=DEPTH_TOLERANCE, atol=0.0)
+
+    def _recall(self, drive: float, depths: tuple[float, ...], laws: list[TransitionLaw]) -> Pattern | None:
+        """The known pattern nearest to rest, among those from the nearest drives and the present one."""
+        known = sorted(
+            (p for p in self.patterns if self._same_depths(p, depths)), key=lambda p: abs(abs(p.drive) - abs(drive))
+        )[:PATTERNS_TRIED]
+        if self.pattern is not None and self._same_depths(self.pattern, depths):
+            known.append(self.pattern)
+        return min(known, key=lambda p: self._next(p, drive, laws, 1.0)[1], default=None)
+
+    def _mean_change(self, before: Floats, after: Floats) -> float:
+        local = float((self._weight * (after - before)).sum())
+        return abs(float(self.space.comm.allreduce(local)))
+
+    def _iterate(
+        self,
+        pattern: Pattern,
+        drive: float,
+        depths: tuple[float, ...],
+        laws: list[TransitionLaw],
+        before: Floats,
+        largest: float,
+    ) -> None:
+        stiff, last = 1.0, np.inf
+        for _ in range(SOLVES_PER_UPDATE):
+            level, change = self._next(pattern, drive, laws, stiff)
+            if change <= self.tolerance:
+                break
+            if change > 0.8 * last:
+                stiff *= STIFFEN
+                level, change = self._next(pattern, drive, laws, stiff)
+            last = change
+            pattern = self._solve(level, depths)
+            if self._mean_change(before, expit(level)) > largest:
+                break
+        pattern.drive, pattern.misfit = drive, self._next(pattern, drive, laws, 1.0)[1]
+        if all(pattern is not known for known in self.patterns):
+            self.patterns = [*self.patterns, pattern][-PATTERNS_KEPT:]
+        self._take(pattern)
+
+    def restore(self, pattern: Pattern | None) -> None:
+        """Go back to an earlier pattern."""
+        if pattern is None:
+            self.pattern, self.level = None, np.full_like(self.level, -LEVEL_LIMIT)
+        else:
+            self._take(pattern)
+
+    def _take(self, pattern: Pattern) -> None:
+        self.pattern, self.level = pattern, pattern.level
+        self.problem.potential.x.array[:] = pattern.potential
+
+    def _solve(self, level: Floats, depths: tuple[float, ...]) -> Pattern:
+        """Solve the field problem for a pattern."""
+        screening = np.zeros(self._n_cells)
+        switching = {columns.film.layer: k for k, columns in enumerate(self.columns)}
+        for film, cells, depth in zip(self.films, self._film_cells, depths, strict=True):
+            screening[cells] = 1.0 / depth**2
+            if film.layer in switching:
+                k = switching[film.layer]
+                screening[cells] *= expit(-level[self.part(k)])[self.columns[k].column_of_cell]
+        self.problem.solve(screening)
+        per_drive = self.problem.per_drive(self.share)
+        peak = np.zeros_like(level)
+        for k, columns in enumerate(self.columns):
+            field = np.linalg.norm(self.problem.flux_density(columns.reading), axis=1) / MU0 * per_drive
+            np.maximum.at(peak[self.part(k)], columns.column_of_reading, field)
+        return Pattern(level.copy(), depths, peak, per_drive, self.problem.potential.x.array.copy())
+
+
+class TransitionLaw:
+    """At which field a column of a given entropy has a given normal fraction.
+
+    H(y)^2 = Hc(T)^2 + 2 eps / mu0 * y with y = logit f and T = T(s, f): as f grows at constant entropy the column
+    cools and Hc rises, so that H grows with y.
+
+    Args:
+        material: a superconductor.
+        entropy: of each column, J m^-3 K^-1, (n,).
+        width: eps / (mu0 Hc(0)^2).
+        thickness: of the film in metres for its transition field, or None for the bulk.
+
+    Attributes:
+        scale: Hc(0), A/m; fields are used as squares over scale^2.
+    """
+
+    GRID = np.linspace(-20.0, 20.0, 161)
+
+    def __init__(self, material: Material, entropy: Floats, width: float, thickness: float | None) -> None:
+        self.scale = float(material.critical_field(0.0))
+        self.slope = 2.0 * width
+        temperature = material.temperature_from_entropy(
+            np.broadcast_to(entropy, (len(self.GRID), len(entropy))), expit(self.GRID)[:, None]
+        )
+        field = material.critical_field(temperature)
+        if thickness is not None:
+            field = field * material.film_critical_field_factor(thickness, temperature)
+        self._critical = (np.asarray(field) / self.scale) ** 2
+
+    def squared_field(self, y: Floats) -> Floats:
+        """(H / scale)^2 at which the columns have level y, (n,)."""
+        place = np.clip((y - self.GRID[0]) / (self.GRID[1] - self.GRID[0]), 0, len(self.GRID) - 1.000001)
+        k = place.astype(np.int64)
+        weight, column = place - k, np.arange(len(y))
+        critical = (1 - weight) * self._critical[k, column] + weight * self._critical[k + 1, column]
+        return critical + self.slope * y
+
+    def level(self, field: Floats, old: Floats, response: Callable[[Floats], Floats]) -> Floats:
+        """Levels at which law and field meet if the field falls by `response` as the level grows (by bisection).
+
+        Args:
+            field: (H / scale)^2 at the old levels, (n,).
+            old: old levels, (n,).
+            response: fall of (H / scale)^2 with the level, up to a constant.
+        """
+        low, high = np.full_like(old, -LEVEL_LIMIT), np.full_like(old, LEVEL_LIMIT)
+        goal = field + response(old)
+        for _ in range(45):
+            middle = 0.5 * (low + high)
+            above = self.squared_field(middle) + response(middle) > goal
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return np.asarray(0.5 * (low + high))

@@ -17,6 +17,7 @@ GAMMA = 1.0 - 1.0 / np.sqrt(2.0)  # SDIRK2, L-stable and stiffly accurate (Alexa
 NEWTON_LIMIT = 30
 NEWTON_TOLERANCE = 1e-9  # largest change of u, relative to itself and 1e-4 of the hottest connected layer
 BALANCE_TOLERANCE = 1e-13  # energy balance of a layer, relative to its energy
+EPSILON = float(np.finfo(float).eps)
 SAFETY, GROWTH, SHRINK = 0.9, 5.0, 0.2
 # Third-order weights of the rates at 0, GAMMA dt and dt (exact for linear relaxation), minus those of the method.
 _ORDER_CONDITIONS = np.array([[1.0, 1.0, 1.0], [0.0, GAMMA, 1.0], [0.0, GAMMA**2, 0.5]])
@@ -93,7 +94,7 @@ class HeatStepper:
         problem = self.problem
         n, held = problem.space.n_owned, problem.held
         hot = problem.hottest(u)
-        state = self._balance(self._evaluate(u, f, target, h), f, target, h)
+        state = self._evaluate(u, f, target, h)
         for iteration in range(1, NEWTON_LIMIT + 1):
             slopes = state.flow.slopes
             flow_slope = state.flow.bath_slope.copy()
@@ -123,7 +124,9 @@ class HeatStepper:
         group, size, n = problem.group, problem.n_groups + 1, problem.space.n_owned
         owned = group[:n] + 1
         residual = np.bincount(owned, state.residual[:n], minlength=size)
-        level = BALANCE_TOLERANCE * np.bincount(owned, state.energy[:n], minlength=size)
+        # What can be closed: the energy of the layers, and sums of flows that nearly cancel, to round-off.
+        gross = BALANCE_TOLERANCE * state.energy[:n] + 4 * EPSILON * h * np.abs(state.flow.nodal[:n])
+        level = np.bincount(owned, gross, minlength=size)
         jacobian = np.diag(np.bincount(owned, state.slope[:n], minlength=size))
         jacobian += np.diag(np.bincount(group + 1, h * state.flow.bath_slope, minlength=size))
         for s in state.flow.slopes:
@@ -135,7 +138,7 @@ class HeatStepper:
                 jacobian += flat.reshape(size, size)
             gross = of_i * state.u[s.i[cross]] + of_j * state.u[s.j[cross]]
             for row in (a, b):
-                level += 4 * np.finfo(float).eps * np.bincount(row, gross, minlength=size)
+                level += 4 * EPSILON * np.bincount(row, gross, minlength=size)
         total = problem.space.comm.allreduce(np.concatenate([residual, level, jacobian.reshape(-1)]))
         residual, level, jacobian = np.split(total, [size, 2 * size])
         return residual[1:], level[1:], jacobian.reshape(size, size)[1:, 1:]
@@ -198,8 +201,10 @@ class HeatStepper:
         problem = self.problem
         space, n = problem.space, problem.space.n_owned
         scale = state.energy + problem.energy(problem.hottest(state.u), f)[0]
-        # Stiff components are damped by the method itself: filter them as the method does.
-        node = state.slope[:n] * problem.matrix.precondition(np.where(problem.held, 0.0, error)[:n])
+        # What relaxes within the step is damped by the method like 1/dt: filter twice, or it is taken for an error.
+        node = np.where(problem.held, 0.0, error)[:n]
+        for _ in range(2):
+            node = state.slope[:n] * problem.matrix.precondition(node)
         weight = space.volume[:n]
         local = np.zeros(2)
         worst = 0.0
@@ -209,7 +214,9 @@ class HeatStepper:
         sums = list(space.comm.allreduce(np.array(sums))[:, 1:])
         if problem.n_groups:
             _, _, jacobian = self._groups(state, h)
-            mean = sums[2] * np.linalg.solve(jacobian, sums[0])
+            mean = sums[0]
+            for _ in range(2):
+                mean = sums[2] * np.linalg.solve(jacobian, mean)
             worst = float(np.abs(mean / sums[1]).max())
         free = owned > 0
         local[0] = float((weight * (node / scale[:n]) ** 2)[free].sum())

@@ -1,0 +1,1 @@
+"""The verification book: computed against exact or independent answers, case by case."""

@@ -79,7 +79,7 @@ def run(
 
     comm = _world()
     checked = _checked_case(comm, case, changes, folder, resume)
-    from solvers.simulation import run_case
+    from solvers.run import run_case
 
     run_case(checked, folder, comm, resume=resume, source=case, quiet=quiet)
 

@@ -70,6 +70,8 @@ class Simulation:
         timings: wall time by part, s.
     """
 
+    COUNTERS = ("steps", "rejected", "entropy_worst")
+
     def __init__(self, case: Case, comm: MPI.Intracomm) -> None:
         self.case, self.comm = case, comm
         self.timings: dict[str, float] = {}
@@ -88,6 +90,7 @@ class Simulation:
         self.bath_temperature = {bath.name: bath.temperature for bath in self.heat.baths}
         self.steps = 0
         self.rejected = 0
+        self.last_dt = 0.0
         self._failure = ""
         self.entropy_worst = 0.0  # lowest entropy production of a step over the entropy of the stack
 
@@ -129,7 +132,7 @@ class Simulation:
 
     # ---- running ---------------------------------------------------------------------------------
     def run(self) -> Iterator[str]:
-        """Advance to the end of the last cycle; yields after "step", "phase" and "cycle" (collective).
+        """Advance to the end of the last cycle; yields "start" of a phase, "step", "phase" and "cycle" (collective).
 
         Raises:
             ComputationError: no step, however small, works out.
@@ -137,19 +140,19 @@ class Simulation:
         phases = self.case.cycle.phases
         while self.clock.cycle < self.case.cycle.repeat:
             while self.clock.phase < len(phases):
-                for _ in self._run_phase(phases[self.clock.phase]):
-                    yield "step"
+                yield from self._run_phase(phases[self.clock.phase])
                 self.clock.phase, self.clock.in_phase, self.clock.dt = self.clock.phase + 1, 0.0, 0.0
                 yield "phase"
             self.clock.cycle, self.clock.phase = self.clock.cycle + 1, 0
             yield "cycle"
 
-    def _run_phase(self, phase: Phase) -> Iterator[None]:
+    def _run_phase(self, phase: Phase) -> Iterator[str]:
         with self.timed("heat"):
             self.heat.activate([gate.name for gate in self.gates if gate.open(phase.name)])
             self._engage()
             if self.clock.dt == 0.0:
-                self.clock.dt = self.stepper.first_dt(self.u, self.f)
+                self.clock.dt = min(self.stepper.first_dt(self.u, self.f), phase.duration)
+        yield "start"
         points = drive_points(phase)
         for (t0, v0), (t1, v1) in pairwise(points):
             if self.clock.in_phase >= t1:
@@ -172,7 +175,8 @@ class Simulation:
                 done = self._exchange(length, phase.duration, one_step=v0 == v1)
                 self.clock.in_phase = t1 if done == left else self.clock.in_phase + done
                 self.clock.time += done
-                yield
+                self.last_dt = done
+                yield "step"
 
     def _engage(self) -> None:
         """Bring nodes that a bath holds to its temperature and book the heat."""

@@ -184,14 +184,32 @@ class Switching:
             out.append(float(film.material.penetration_depth(np.sqrt(sums[k] / volumes[k]))))
         return tuple(out)
 
-    def nodal_fraction(self) -> Floats:
-        """Normal fraction at the nodes of the heat space: 1 outside superconductors (collective)."""
+    def largest_field(self, layer: str) -> float:
+        """Largest H at a film per unit of the drive: 1/m for a current, 1 for an applied field (collective)."""
+        k = next(k for k, columns in enumerate(self.columns) if columns.film.layer == layer)
+        peak = self.pattern.peak[self.part(k)] if self.pattern is not None else np.zeros(0)
+        return float(self.space.comm.allreduce(float(peak.max(initial=0.0)), op=MPI.MAX))
+
+    def surface_field(self, film: Film) -> float:
+        """Largest B in and beside a film per unit of the drive: T/A, or T per A/m applied (collective)."""
+        if self.pattern is None:
+            return 0.0
+        cells = self.problem.tagged.cells(film.group)
+        field = np.linalg.norm(self.problem.flux_density(cells), axis=1).max(initial=0.0)
+        return float(self.space.comm.allreduce(float(field), op=MPI.MAX)) * abs(self.pattern.per_drive)
+
+    def cell_fraction(self) -> Floats:
+        """Normal fraction of every local cell: 1 outside superconductors."""
         cell = np.ones(self._n_cells)
         for film in self.films:
             cell[self.problem.tagged.cells(*film.groups)] = 0.0
         for k, columns in enumerate(self.columns):
             cell[columns.parent_cells] = self.fraction[self.part(k)][columns.column_of_heat_cell]
-        return np.clip(self.space.from_cells(cell), 0.0, 1.0)
+        return cell
+
+    def nodal_fraction(self) -> Floats:
+        """Normal fraction at the nodes of the heat space: 1 outside superconductors (collective)."""
+        return np.clip(self.space.from_cells(self.cell_fraction()), 0.0, 1.0)
 
     def layer_fraction(self) -> dict[str, float]:
         """Volume mean of f in each switching film, by layer name (collective)."""

@@ -1,0 +1,230 @@
+"""What a run records on its way: a row for every step, a summary of every cycle, profiles through the stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.constants import MU0
+from solvers import setup
+from solvers.ledger import Ledger
+from solvers.simulation import Simulation
+
+Floats = npt.NDArray[np.float64]
+Row = dict[str, float | int | str]
+
+
+class Recorder:
+    """Collects the results of a run; the same on all ranks except for `rows` and `profiles`, kept on rank 0.
+
+    Args:
+        sim: the run, at its start.
+
+    Attributes:
+        rows: one for each accepted step, units in the keys.
+        cycles: one for each finished cycle, units in the keys.
+        profiles: arrays for the penetration figure.
+        cold: name of the layer to be cooled: the topmost that is no superconductor.
+        working: name of the film that switches, or None.
+    """
+
+    def __init__(self, sim: Simulation) -> None:
+        self.sim = sim
+        names, laws = sim.heat.space.names, sim.heat.materials
+        normal = [n for n, m in zip(names, laws, strict=True) if not setup.superconducts(m, sim.case.start)]
+        self.cold = normal[-1] if normal else names[-1]
+        films = sim.switching.columns if sim.switching else []
+        self.working = films[0].film.layer if films else None
+        self.rows: list[Row] = []
+        self.cycles: list[dict[str, float]] = []
+        self.profiles: dict[str, npt.NDArray[Any]] = {}
+        self.half_switched: float | None = None
+        self.fraction_at_full_drive: float | None = None
+        self.power_initial = 0.0
+        self._begin_cycle()
+
+    # ---- events of the run -----------------------------------------------------------------------
+    def start_of_phase(self) -> None:
+        """Look for the largest cooling power that a phase of the first cycle starts with (collective)."""
+        sim = self.sim
+        if sim.clock.cycle == 0 and sim.clock.in_phase == 0.0:
+            flow = sim.heat.power(sim.u, sim.f)
+            power = sim.scale * self._out_of(self.cold, flow.contact)
+            self.power_initial = max(self.power_initial, power)
+
+    def step(self) -> None:
+        """Record a row (collective)."""
+        sim = self.sim
+        totals = sim.totals()
+        unit = "A_per_m" if sim.case.drive and sim.case.drive.applied_field else "A"
+        row: Row = {
+            "time_s": sim.clock.time,
+            "cycle": sim.clock.cycle + 1,
+            "phase": sim.case.cycle.phases[sim.clock.phase].name,
+            f"drive_{unit}": sim.drive_value(),
+        }
+        for k, name in enumerate(sim.heat.space.names):
+            row[f"T_{name}_K"] = float(totals.temperature[k])
+            row[f"E_{name}_J"] = float(totals.energy[k])
+            row[f"S_{name}_J_per_K"] = float(totals.entropy[k])
+        self._film_columns(row)
+        ledger = sim.ledger
+        for book in (ledger.contact, ledger.bath):
+            row.update({f"heat_{name}_J": value for name, value in book.items()})
+        row |= {
+            "work_J": ledger.work,
+            "load_J": ledger.load,
+            "entropy_to_baths_J_per_K": ledger.entropy_out,
+            "dt_s": sim.last_dt,
+        }
+        if self.working is not None:
+            temperature = float(row[f"T_{self.working}_K"])
+            self._coldest, self._hottest = min(self._coldest, temperature), max(self._hottest, temperature)
+        if sim.comm.rank == 0:
+            self.rows.append(row)
+
+    def _film_columns(self, row: Row) -> None:
+        switching = self.sim.switching
+        if switching is None:
+            return
+        drive = self.sim.drive_value()
+        fractions = switching.layer_fraction()
+        for name, fraction in fractions.items():
+            row[f"f_{name}"] = fraction
+            row[f"B_{name}_T"] = MU0 * abs(drive) * switching.largest_field(name)
+        if self.working is None:
+            return
+        now = fractions[self.working]
+        if self.half_switched is None and now >= 0.5:
+            before = self._last_film or (0.0, 0.0)
+            weight = (0.5 - before[1]) / (now - before[1])
+            self.half_switched = before[0] + weight * (abs(drive) - before[0])
+        self._last_film = (abs(drive), now)
+        case_drive = self.sim.case.drive
+        if case_drive is not None and abs(drive) >= (1 - 1e-12) * abs(case_drive.amplitude):
+            self.fraction_at_full_drive = now
+
+    def end_of_phase(self) -> None:
+        """Keep the profile through the centre at the end of the phases of the first cycle (collective)."""
+        sim = self.sim
+        if sim.clock.cycle > 0:
+            return
+        phase = sim.case.cycle.phases[sim.clock.phase - 1].name
+        if not self.profiles:
+            self.profiles = self._lines()
+        self.profiles |= self._profile(phase)
+
+    def end_of_cycle(self) -> None:
+        """Close the balances of a cycle (collective)."""
+        sim, booked = self.sim, self.sim.ledger.since(self._ledger)
+        totals = sim.totals()
+        energy, entropy = float(totals.energy.sum()), float(totals.entropy.sum())
+        cold = self._out_of(self.cold, booked.contact)
+        hot = 0.0
+        if self.working is not None:
+            hot = self._out_of(self.working, booked.contact) + cold * self._touch()
+            hot += sum(booked.bath.get(b.name, 0.0) for b in sim.heat.baths if b.layer == self.working)
+        given = sum(booked.bath.values())
+        residual = energy - self._energy - booked.work - booked.load + given
+        exchanged = max(abs(cold) + abs(hot), abs(given) + abs(booked.work), 1e-300)
+        self.cycles.append(
+            {
+                "T_cold_K": float(totals.temperature[sim.heat.space.layer_number(self.cold)]),
+                "T_working_min_K": self._coldest,
+                "T_working_max_K": self._hottest,
+                "Q_cold_J": cold,
+                "Q_hot_J": hot,
+                "work_J": booked.work,
+                "entropy_produced_J_per_K": entropy - self._entropy + booked.entropy_out,
+                "first_law_residual": residual / exchanged,
+            }
+        )
+        self._begin_cycle()
+
+    # ---- helpers ---------------------------------------------------------------------------------
+    def _begin_cycle(self) -> None:
+        totals = self.sim.totals()
+        self._ledger: Ledger = self.sim.ledger.copy()
+        self._energy, self._entropy = float(totals.energy.sum()), float(totals.entropy.sum())
+        self._coldest, self._hottest = np.inf, 0.0
+        self._last_film: tuple[float, float] | None = None
+
+    def _out_of(self, layer: str, contact: dict[str, float]) -> float:
+        """What leaves a layer through its contacts."""
+        out = 0.0
+        for c in self.sim.heat.contacts:
+            value = contact.get(c.name, 0.0)
+            out += value if c.lower == layer else -value if c.upper == layer else 0.0
+        return out
+
+    def _touch(self) -> int:
+        """1 where working film and cold layer touch: then the film's sum contains what the cold layer gave it."""
+        pair = {self.working, self.cold}
+        return int(any({c.lower, c.upper} == pair for c in self.sim.heat.contacts))
+
+    def state(self) -> dict[str, Any]:
+        """Plain numbers, for the checkpoint."""
+        names = ("cycles", "half_switched", "fraction_at_full_drive", "power_initial", "_energy", "_entropy")
+        out = {name: getattr(self, name) for name in (*names, "_coldest", "_hottest", "_last_film")}
+        return out | {"_ledger": self._ledger.to_json()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name, value in state.items():
+            setattr(self, name, Ledger(**value) if name == "_ledger" else value)
+
+    # ---- profiles --------------------------------------------------------------------------------
+    def _lines(self) -> dict[str, npt.NDArray[Any]]:
+        """Coordinates of the mesh's nodes along each axis, and the groups of the cells of the central column."""
+        sim = self.sim
+        x = sim.tagged.mesh.geometry.x
+        lines = {}
+        for axis, name in enumerate(("plan_x_m", "plan_y_m", "lines_z_m")):
+            local = np.unique(np.round(x[:, axis], 9))
+            everywhere = sim.comm.gather(local, root=0)
+            if everywhere is not None:
+                lines[name] = np.unique(np.concatenate(everywhere)) * sim.tagged.length_unit
+        cells, middle = self._central_column()
+        tags = sim.tagged.cell_tags
+        names = {number: name for name, number in sim.tagged.cell_names.items()}
+        label = dict(zip(tags.indices.tolist(), tags.values.tolist(), strict=True))
+        lines["z_m"] = middle[:, 2]
+        lines["layer"] = np.array([names[label[c]] for c in cells.tolist()])
+        return self._from_owner(lines, ("z_m", "layer"))
+
+    def _profile(self, phase: str) -> dict[str, npt.NDArray[Any]]:
+        switching = self.sim.switching
+        if switching is None or switching.pattern is None:
+            return {}
+        cells, _ = self._central_column()
+        scale = switching.pattern.per_drive * self.sim.drive_value()
+        field = np.linalg.norm(switching.problem.flux_density(cells), axis=1) * abs(scale)
+        out = {f"B_{phase}_T": field, f"f_{phase}": switching.cell_fraction()[cells]}
+        return self._from_owner(out, tuple(out))
+
+    def _central_column(self) -> tuple[npt.NDArray[np.int32], Floats]:
+        """Owned cells of the column nearest the centre, bottom to top; empty on all ranks but one."""
+        import dolfinx.mesh
+
+        sim = self.sim
+        mesh = sim.tagged.mesh
+        owned = np.arange(mesh.topology.index_map(3).size_local, dtype=np.int32)
+        middle = dolfinx.mesh.compute_midpoints(mesh, 3, owned) * sim.tagged.length_unit
+        distance = np.hypot(middle[:, 0], middle[:, 1])
+        nearest = sim.comm.allgather((float(distance.min(initial=np.inf)), sim.comm.rank))
+        self._owner = min(nearest)[1]
+        if sim.comm.rank != self._owner:
+            return owned[:0], middle[:0]
+        first = middle[np.argmin(distance)]
+        column = owned[np.hypot(*(middle[:, :2] - first[:2]).T) < 1e-9 * np.ptp(middle[:, :2]) + 1e-15]
+        column = column[np.argsort(middle[column, 2])]
+        return column, middle[column]
+
+    def _from_owner(
+        self, values: dict[str, npt.NDArray[Any]], names: tuple[str, ...]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The arrays with some of them replaced by those of the rank that owns the column."""
+        theirs = self.sim.comm.bcast({name: values[name] for name in names}, root=self._owner)
+        return values | theirs

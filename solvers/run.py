@@ -1,0 +1,319 @@
+"""A run from case to output folder: header, progress, checkpoints, summary, figures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import dolfinx
+import numpy as np
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from solvers import checkpoint, setup
+from solvers.case import Case, case_sha256
+from solvers.errors import ComputationError, InputError
+from solvers.recorder import Recorder
+from solvers.result import Result, write_history
+from solvers.simulation import Simulation
+from solvers.terminal import Progress, print_result, temperature
+
+log = logging.getLogger("coldstack")
+
+# Memory (byte) of the direct field solver: fitted to 20k ... 546k edges, 41 ... 4199 MB.
+MEMORY_FACTOR, MEMORY_POWER = 25.0, 1.43
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop; its state is saved."""
+
+
+def run_case(
+    case: Case,
+    output: Path | str,
+    comm: MPI.Intracomm = MPI.COMM_WORLD,
+    resume: bool = False,
+    source: Path | None = None,
+    quiet: bool = False,
+) -> Result:
+    """Compute a case and write its output folder (collective).
+
+    Args:
+        case: what to compute.
+        output: new folder, or with `resume` that of an interrupted run of the same case.
+        comm: MPI communicator.
+        resume: go on from the checkpoint in the folder.
+        source: the case file, for messages.
+        quiet: print nothing.
+
+    Raises:
+        InputError: the folder does not fit the case.
+        ComputationError: no solution; the last good state is in the folder.
+        KeyboardInterrupt: stopped by a signal; the state is in the folder.
+    """
+    folder = Path(output)
+    start = time.perf_counter()
+    sim = Simulation(case, comm)
+    recorder = Recorder(sim)
+    saved = folder / "checkpoint"
+    if resume:
+        _resume(sim, recorder, folder)
+    elif comm.rank == 0:
+        folder.mkdir(parents=True)
+    comm.barrier()
+    if comm.rank == 0:
+        _log_to(folder / "log.txt")
+        _header(sim, quiet)
+    again = f"; go on with: coldstack run {source or 'CASE'} --output {folder} --resume"
+    try:
+        _advance(sim, recorder, folder, quiet)
+    except ComputationError as error:
+        _save(sim, recorder, folder)
+        at = f"{error} (cycle {sim.clock.cycle + 1}, {sim.clock.time:.6g} s)"
+        raise ComputationError(f"{at}; the last good state is in {saved}{again}") from None
+    except Interrupted:
+        _save(sim, recorder, folder)
+        if comm.rank == 0:
+            log.warning("interrupted; the state is in %s%s", saved, again)
+        raise
+    with sim.timed("output"):
+        if case.output.fields == "end":
+            from solvers.fields_output import write_fields
+
+            write_fields(sim, folder / "fields", "end")
+        _save(sim, recorder, folder)
+    summary = _summary(sim, recorder, time.perf_counter() - start)
+    if comm.rank == 0:
+        text = json.dumps(summary, indent=2, default=float)
+        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+        if case.output.figures:
+            from solvers.figures import plot_result
+
+            plot_result(folder)
+        if not quiet:
+            print_result(summary, str(folder))
+    comm.barrier()
+    return Result(folder, summary)
+
+
+def _advance(sim: Simulation, recorder: Recorder, folder: Path, quiet: bool) -> None:
+    """Run to the end, recording and saving on the way."""
+    phases = sim.case.cycle.phases
+    total = len(phases) * sim.case.cycle.repeat
+    progress = Progress(total, sim.clock.cycle * len(phases) + sim.clock.phase, quiet or sim.comm.rank > 0)
+    try:
+        with _stop_signals() as stop:
+            for event in sim.run():
+                if event == "start":
+                    recorder.start_of_phase()
+                elif event == "step":
+                    recorder.step()
+                    _show(sim, recorder, progress)
+                elif event == "phase":
+                    recorder.end_of_phase()
+                else:
+                    _end_of_cycle(sim, recorder, folder)
+                if event == "phase":
+                    _save(sim, recorder, folder)
+                # A signal may have reached one rank only; all must stop at the same event.
+                if event != "start" and sim.comm.allreduce(len(stop), op=MPI.MAX):
+                    raise Interrupted
+    finally:
+        progress.close()
+
+
+def _end_of_cycle(sim: Simulation, recorder: Recorder, folder: Path) -> None:
+    recorder.end_of_cycle()
+    cycle = recorder.cycles[-1]
+    if sim.comm.rank == 0:
+        cold = temperature(cycle["T_cold_K"])
+        log.info("cycle %d: %s at %s, %d steps", sim.clock.cycle, recorder.cold, cold, sim.steps)
+    if sim.case.output.fields == "cycles":
+        from solvers.fields_output import write_fields
+
+        with sim.timed("output"):
+            write_fields(sim, folder / "fields", f"cycle-{sim.clock.cycle:04d}")
+
+
+def _show(sim: Simulation, recorder: Recorder, progress: Progress) -> None:
+    if sim.comm.rank > 0:
+        return
+    phases = sim.case.cycle.phases
+    phase = phases[sim.clock.phase]
+    done = sim.clock.cycle * len(phases) + sim.clock.phase + sim.clock.in_phase / phase.duration
+    cold = temperature(float(recorder.rows[-1][f"T_{recorder.cold}_K"]))
+    place = f"cycle {sim.clock.cycle + 1}/{sim.case.cycle.repeat} {phase.name} {sim.clock.time:.4g} s"
+    progress.show(done, f"{place}: {recorder.cold} {cold}")
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that fills with the signals asking the run to stop (Ctrl-C, and what mpirun makes of it)."""
+    caught: list[int] = []
+    old = {s: signal.signal(s, lambda number, _: caught.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _save(sim: Simulation, recorder: Recorder, folder: Path) -> None:
+    """Write checkpoint, history and profiles (collective)."""
+    with sim.timed("output"):
+        case = case_sha256(sim.case)
+        checkpoint.save(sim, folder / "checkpoint", {"recorder": recorder.state(), "case_sha256": case})
+        if sim.comm.rank == 0:
+            write_history(folder / "history.csv", recorder.rows)
+            np.savez(folder / "profiles.npz", **recorder.profiles)  # type: ignore[arg-type]
+
+
+def _resume(sim: Simulation, recorder: Recorder, folder: Path) -> None:
+    try:
+        more = checkpoint.load(sim, folder / "checkpoint")
+    except (ValueError, OSError) as error:
+        raise InputError(f"{folder}: cannot be resumed: {error}") from None
+    if more["case_sha256"] != case_sha256(sim.case):
+        raise InputError(f"{folder}: its checkpoint is of another case; resume with the same case and --set values")
+    recorder.restore(more["recorder"])
+    if sim.comm.rank == 0:
+        history = Result(folder, {}).history()
+        rows = [dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True)]
+        recorder.rows = [row for row in rows if row["time_s"] <= sim.clock.time * (1 + 1e-12)]
+        with np.load(folder / "profiles.npz") as archive:
+            recorder.profiles = {name: archive[name] for name in archive.files}
+    recorder.profiles = sim.comm.bcast(recorder.profiles, root=0)
+
+
+# ---- texts and numbers ---------------------------------------------------------------------------
+def _log_to(path: Path) -> None:
+    for handler in log.handlers[:]:
+        handler.close()
+        log.removeHandler(handler)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _header(sim: Simulation, quiet: bool) -> None:
+    field = sim.switching.problem.unknowns if sim.switching else 0
+    memory = MEMORY_FACTOR * field**MEMORY_POWER / 1e6
+    assert sim.tagged.info is not None
+    part = "a quarter of the stack" if sim.stack.quarter else "the whole stack"
+    lines = [
+        f"{sim.case.title}: {part}, {sim.tagged.info.cells} cells",
+        f"unknowns: field {field}, heat {sim.heat.space.n_global}; field solver about {memory:.0f} MB; "
+        f"ranks {sim.comm.size}",
+    ]
+    for line in lines:
+        log.info(line)
+        if not quiet:
+            print(line, flush=True)
+    log.info("mesh: %s", sim.tagged.info.report().replace("\n", "; "))
+
+
+def _warnings(sim: Simulation) -> list[str]:
+    out = [text for material in sim.heat.materials for text in material.check()]
+    if sim.entropy_worst < -1e-12:
+        out.append(f"entropy fell in a step by {-sim.entropy_worst:.1e} of the stack's entropy")
+    switching, drive = sim.switching, sim.case.drive
+    if switching is None or drive is None:
+        return out
+    for film, depth in zip(switching.films, switching.depths(sim.u), strict=True):
+        layer = next(layer for layer in sim.stack.layers if layer.name == film.layer)
+        if max(layer.bottom_cell, layer.top_cell) > depth / 2:
+            out.append(f"{film.layer}: its surface cells are thicker than half the penetration depth")
+        limit = film.material.lower_critical_field
+        if not film.switches and limit is not None:
+            field = switching.surface_field(film) * abs(drive.amplitude)
+            if field > limit:
+                out.append(
+                    f"{film.layer}: {1e3 * field:.0f} mT at full drive passes its lower critical field, "
+                    f"{1e3 * limit:.0f} mT"
+                )
+    return sorted(set(out))
+
+
+def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, Any]:
+    """Everything in summary.json (collective)."""
+    case, switching = sim.case, sim.switching
+    problem = switching.problem if switching else None
+    memory = sim.comm.allreduce(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
+    info = sim.tagged.info
+    assert info is not None
+    bottom = np.cumsum([0.0, *(layer.thickness for layer in sim.stack.layers[:-1])])
+    timings = {"total": seconds} | sim.timings
+    if problem is not None:
+        timings |= {f"field_{name}": value for name, value in problem.timings.items()}
+    cold = sim.totals().temperature[sim.heat.space.layer_number(recorder.cold)]
+    options = PETSc.Options()
+    return {
+        "results": {
+            "T_cold_final_K": float(cold),
+            "cooling_power_initial_W": recorder.power_initial,
+            "half_switched_drive": recorder.half_switched,
+            "fraction_at_full_drive": recorder.fraction_at_full_drive,
+            "entropy_lowest_step": sim.entropy_worst,
+            "cycles": recorder.cycles,
+        },
+        "cold_layer": recorder.cold,
+        "working_layer": recorder.working,
+        "contacts_ideal": [gate.name for gate in sim.gates if gate.phases is not None],
+        "drive": {"unit": "A/m" if case.drive and case.drive.applied_field else "A"},
+        "layers": [
+            {
+                "name": layer.name,
+                "material": block.material,
+                "thickness_m": layer.thickness,
+                "size_m": layer.size,
+                "z_bottom_m": float(z),
+            }
+            for layer, block, z in zip(sim.stack.layers, case.layer, bottom, strict=True)
+        ],
+        "mesh": {"cells": info.cells, "smallest_m": info.smallest_thickness, "largest_m": info.largest_lateral}
+        | {"quarter": sim.stack.quarter},
+        "unknowns": {"field": problem.unknowns if problem else 0, "heat": sim.heat.space.n_global},
+        "solver": {
+            "steps": sim.steps,
+            "steps_rejected": sim.rejected,
+            "field_solves": problem.solves if problem else 0,
+            "field_solves_saved": switching.saved if switching else 0,
+            "field_iterations_max": 0,  # the field solver is direct
+            "heat_solves": sim.heat.matrix.solves,
+            "heat_iterations_max": sim.heat.matrix.iterations_max,
+            "newton_max": sim.stepper.newton_max,
+        },
+        "timings_s": timings,
+        "memory_peak_MB": memory,
+        "ranks": sim.comm.size,
+        "versions": _versions(),
+        "options_left": [key for key in options.getAll() if not options.used(key)],
+        "warnings": _warnings(sim),
+        "case": case.model_dump(mode="json"),
+        "case_sha256": case_sha256(case),
+    }
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = metadata.version("coldstack")
+    except metadata.PackageNotFoundError:
+        own = "not installed (run from a checkout)"
+    return {
+        "coldstack": own,
+        "dolfinx": dolfinx.__version__,
+        "petsc": ".".join(str(part) for part in PETSc.Sys.getVersion()),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

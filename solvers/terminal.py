@@ -1,0 +1,93 @@
+"""What a run says on the terminal: header, progress, result table. Rank 0 only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+LINE_EVERY = 5.0  # s between two lines where there is no terminal
+
+
+def temperature(kelvin: float) -> str:
+    """A temperature for reading: 59.09 mK, 6.43 uK, 1.42 K."""
+    for factor, unit in ((1.0, "K"), (1e-3, "mK"), (1e-6, "uK"), (1e-9, "nK")):
+        if kelvin >= factor:
+            return f"{kelvin / factor:.5g} {unit}"
+    return f"{kelvin:.3g} K"
+
+
+class Progress:
+    """A bar on a terminal, a line every few seconds elsewhere, nothing if quiet.
+
+    Args:
+        total: number of phases of all cycles.
+        done: those finished already.
+        quiet: say nothing.
+    """
+
+    def __init__(self, total: int, done: int, quiet: bool) -> None:
+        self.total, self.quiet = total, quiet
+        self._bar: tqdm[Any] | None = None
+        self._last, self._start, self._first = time.monotonic(), time.monotonic(), done
+        if not quiet and sys.stderr.isatty():
+            form = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
+            self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True, leave=False)
+
+    def show(self, done: float, text: str) -> None:
+        """Say where the run is: phases done (with a fraction for the present one), and a text."""
+        if self._bar is not None:
+            self._bar.n = done
+            self._bar.set_postfix_str(text)
+        elif not self.quiet and time.monotonic() - self._last > LINE_EVERY:
+            self._last = time.monotonic()
+            passed = self._last - self._start
+            left = passed * (self.total - done) / max(done - self._first, 1e-9)
+            print(f"{text}, {passed:.0f} s, about {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def print_result(summary: dict[str, Any], folder: str) -> None:
+    """Print the table of cycles and the headline figures."""
+    results = summary["results"]
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    table = Table(title=summary["case"]["title"], box=box.SIMPLE_HEAD, padding=(0, 1), title_justify="left")
+    heads = ("cycle", "T cold\nmK", "film min\nmK", "film max\nmK", "Q cold\nJ", "Q hot\nJ", "work\nJ")
+    for name in (*heads, "entropy\nJ/K", "1st law\nresidual"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for k, c in enumerate(results["cycles"], start=1):
+        cells = [f"{1e3 * c[key]:.5g}" for key in ("T_cold_K", "T_working_min_K", "T_working_max_K")]
+        cells += [f"{c[key]:.3e}" for key in ("Q_cold_J", "Q_hot_J", "work_J", "entropy_produced_J_per_K")]
+        table.add_row(str(k), *cells, f"{c['first_law_residual']:.0e}")
+    console.print(table)
+    lines = [f"{summary['cold_layer']}: {temperature(results['T_cold_final_K'])}"]
+    lines[0] += f", cooling power at the start {results['cooling_power_initial_W']:.4g} W"
+    if results["fraction_at_full_drive"] is not None:
+        half = results["half_switched_drive"]
+        lines.append(
+            f"normal fraction at full drive {100 * results['fraction_at_full_drive']:.2f} %"
+            + (f", half switched at {half:.4g} {summary['drive']['unit']}" if half is not None else "")
+        )
+    lines.append(
+        f"lowest entropy production of a step {results['entropy_lowest_step']:.0e} of the stack's entropy (round-off)"
+        if results["entropy_lowest_step"] > -1e-12
+        else f"entropy fell in a step, by {-results['entropy_lowest_step']:.0e} of the stack's"
+    )
+    if summary["contacts_ideal"]:
+        lines.append("ideal switches (conduct in named phases only): " + ", ".join(summary["contacts_ideal"]))
+    lines += [f"warning: {text}" for text in summary["warnings"]]
+    timings = summary["timings_s"]
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in timings.items() if name != "total" and value >= 0.05)
+    lines.append(f"{timings['total']:.1f} s ({parts}), {summary['memory_peak_MB']:.0f} MB, ranks {summary['ranks']}")
+    lines.append(f"results: {folder}")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)

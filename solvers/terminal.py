@@ -60,7 +60,7 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     """Print the table of cycles and the headline figures."""
     results = summary["results"]
     console = Console(width=None if sys.stdout.isatty() else 100)
-    table = Table(title=summary["case"]["title"], box=box.SIMPLE_HEAD, padding=(0, 1), title_justify="left")
+    table = Table(title=summary["case"]["title"], box=box.SIMPLE_HEAD, padding=0, title_justify="left")
     heads = ("cycle", "T cold\nmK", "film min\nmK", "film max\nmK", "Q cold\nJ", "Q hot\nJ", "work\nJ")
     for name in (*heads, "entropy\nJ/K", "1st law\nresidual"):
         table.add_column(name, justify="right", no_wrap=True)

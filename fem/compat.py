@@ -92,3 +92,9 @@ def cell_destinations(ranks: Ints, offsets: Ints) -> Any:
     """What a partitioner returns: cell i goes to ranks[offsets[i]:offsets[i + 1]], owner first."""
     destinations = dolfinx.graph.adjacencylist(np.asarray(ranks, dtype=np.int32), np.asarray(offsets, dtype=np.int32))
     return getattr(destinations, "_cpp_object", destinations)  # 0.9 hands out the C++ object itself
+
+
+def interpolation_points(space: dolfinx.fem.FunctionSpace) -> Floats:
+    """Reference points at which a function of a space is interpolated, (n, 3)."""
+    points = space.element.interpolation_points
+    return np.asarray(points() if callable(points) else points)

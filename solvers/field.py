@@ -1,6 +1,6 @@
 """The magnetic field of superconductors in vacuum: the London equation in the vector potential, on any tagged mesh.
 
-curl curl A + screening (A + Phi grad chi) = 0, screening = (1 - f) / lambda^2 in superconductors and a small floor
+curl curl A + screening (A + Phi grad chi) = mu0 J, screening = (1 - f) / lambda^2 in superconductors and a small floor
 elsewhere, which only fixes the gauge. While f and lambda stand still the problem is linear in the drive: it is solved
 for a unit drive and scaled.
 """
@@ -8,11 +8,13 @@ for a unit drive and scaled.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import dolfinx.fem
 import dolfinx.fem.petsc
+import dolfinx.geometry
+import dolfinx.mesh
 import numpy as np
 import numpy.typing as npt
 import ufl
@@ -22,6 +24,9 @@ from petsc4py import PETSc
 from fem import compat
 from fem.constants import MU0
 from meshes.tagged import TaggedMesh
+from solvers.drives import AppliedField, Drive, Imposed, TransportCurrent, evaluate
+
+__all__ = ["AppliedField", "Drive", "FieldProblem", "Imposed", "TransportCurrent"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -30,58 +35,27 @@ Ints = npt.NDArray[np.int32]
 FLOOR = 1e-4
 
 
-@dataclass(frozen=True)
-class TransportCurrent:
-    """A current through a superconductor between two ends, by a phase gradient along a straight direction.
-
-    Attributes:
-        groups: cell groups of the conductor.
-        direction: unit vector of the current.
-        length: distance between the two ends in metres.
-    """
-
-    groups: Sequence[str]
-    length: float
-    direction: tuple[float, float, float] = (1.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class AppliedField:
-    """A uniform applied field: tangential A on the walls is that of the field without the stack.
-
-    Attributes:
-        direction: unit vector of the field.
-    """
-
-    direction: tuple[float, float, float]
-
-    def potential(self, x: Floats) -> Floats:
-        """A per tesla, (3, n), at points x (3, n) in metres.
-
-        In this gauge a field along y has A along x alone: normal to the plane x = 0 and even about y = 0, as the
-        quarter model needs.
-        """
-        bx, by, bz = self.direction
-        return np.vstack([by * x[2], bz * x[0], bx * x[1]])
-
-
-Drive = TransportCurrent | AppliedField
-
-
 class FieldProblem:
     """Field of a unit drive, for any screening in the superconductors.
 
     Args:
         tagged: the mesh.
-        superconductors: names of the cell groups where the screening may differ from zero.
-        drive: what makes the field. Unit drive: a phase difference of 1 V s, or an applied field of 1 T.
+        superconductors: names of the cell groups where the screening may differ from zero (for eddy currents also
+            the groups that conduct).
+        drive: what makes the field. Unit drive: a phase difference of 1 V s, an applied field of 1 T, or exactly what
+            is `Imposed`.
         walls: facet groups with prescribed tangential A: zero for a current (walls carry the return current), that of
-            the applied field otherwise. All other boundary facets are natural (tangential H = 0), as on the symmetry
-            plane y = 0.
+            the applied field or the imposed one otherwise. All other boundary facets are natural (tangential H = 0
+            unless imposed), as on the symmetry plane y = 0.
         degree: polynomial degree of the Nedelec space.
 
+    Attributes:
+        potential: unit solution A; its values are in mesh coordinates, so read it through the methods.
+        screening: (1 - f) / lambda^2 per cell in mesh coordinates, at least the floor.
+
     Raises:
-        ValueError: first order on tetrahedra, which does not converge on flat layers.
+        ValueError: first order on tetrahedra, which does not converge on flat layers; H imposed on a wall or on facets
+            inside the mesh.
     """
 
     def __init__(
@@ -97,13 +71,12 @@ class FieldProblem:
             raise ValueError(
                 "first-order Nedelec elements on tetrahedra do not converge on flat layers: use degree 2 or hexahedra"
             )
-        self.tagged, self.drive = tagged, drive
+        self.tagged, self.drive, self.degree = tagged, drive, degree
         self.comm: MPI.Intracomm = mesh.comm
         self.unit = tagged.length_unit
         self.space = dolfinx.fem.functionspace(mesh, ("N1curl", degree))
         self.potential = dolfinx.fem.Function(self.space, name="A")
-        constants = dolfinx.fem.functionspace(mesh, ("DG", 0))
-        self.screening = dolfinx.fem.Function(constants)
+        self.screening = dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("DG", 0)))
         index_map = self.space.dofmap.index_map
         self.unknowns: int = index_map.size_global * self.space.dofmap.index_map_bs
         self.solves = 0
@@ -114,63 +87,86 @@ class FieldProblem:
         self.comm.Allreduce(MPI.IN_PLACE, high, op=MPI.MAX)
         self._floor = FLOOR / float((high - low).max()) ** 2
         self._bcs = [self._wall_condition(walls)]
-        self._build_forms(superconductors)
+        self._phase_gradient()
+        self._build_forms(superconductors, walls)
         self._ksp = self._direct_solver()
 
     # ---- set-up ----------------------------------------------------------------------------------
     def _wall_condition(self, walls: Sequence[str]) -> dolfinx.fem.DirichletBC:
-        mesh = self.tagged.mesh
-        mesh.topology.create_connectivity(2, 3)
+        self.tagged.mesh.topology.create_connectivity(2, 3)
         dofs = dolfinx.fem.locate_dofs_topological(self.space, 2, self.tagged.facets(*walls))
         value = dolfinx.fem.Function(self.space)
-        if isinstance(self.drive, AppliedField):
-            drive, unit = self.drive, self.unit
+        if not isinstance(self.drive, TransportCurrent):
+            given, unit = self.drive.potential, self.unit
             # Edge values are fluxes per length: in mesh coordinates A is multiplied by the length unit.
-            value.interpolate(lambda x: unit * drive.potential(x * unit))
+            value.interpolate(lambda x: unit * evaluate(given, x * unit))
         return dolfinx.fem.dirichletbc(value, dofs)
 
-    def _build_forms(self, superconductors: Sequence[str]) -> None:
+    def _phase_gradient(self) -> None:
+        """Phi grad chi per cell: zero outside the conductor of a transport current, whose phase falls along it."""
+        self._lift = dolfinx.fem.Function(dolfinx.fem.functionspace(self.tagged.mesh, ("DG", 0, (3,))))
+        self.grad_chi: Floats = np.zeros(3)
+        if isinstance(self.drive, TransportCurrent):
+            self.grad_chi[:] = -np.asarray(self.drive.direction) * self.unit / self.drive.length
+            self._lift.x.array.reshape(-1, 3)[self.tagged.cells(*self.drive.groups)] = self.grad_chi
+
+    def _build_forms(self, superconductors: Sequence[str], walls: Sequence[str]) -> None:
         mesh, tags = self.tagged.mesh, self.tagged.cell_tags
         a, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
         names = self.tagged.cell_names
         inside = tuple(names[name] for name in superconductors)
         outside = tuple(number for number in names.values() if number not in inside)
+        # All integrals of one type share one measure: DOLFINx 0.9 mixes up the data of several.
         dx = ufl.Measure("dx", domain=mesh, subdomain_data=tags)
         base = ufl.inner(ufl.curl(a), ufl.curl(v)) * dx
         if outside:
             base += self._floor * ufl.inner(a, v) * dx(outside)
         self._bilinear = [dolfinx.fem.form(base)]
-        if inside:
-            self._bilinear.append(dolfinx.fem.form(self.screening * ufl.inner(a, v) * dx(inside)))
-        # Walls at A = 0 leave the right-hand side alone.
-        self._lifted = self._bilinear if isinstance(self.drive, AppliedField) else []
-        self._base = dolfinx.fem.petsc.assemble_matrix(self._bilinear[0], bcs=self._bcs)
-        self._base.assemble()
-        self._matrix = self._base.duplicate(copy=True)
-        lift = np.zeros(3)
-        conductor: tuple[int, ...] = ()
-        if isinstance(self.drive, TransportCurrent):
-            lift = np.asarray(self.drive.direction) * self.unit / self.drive.length
-            conductor = tuple(names[name] for name in self.drive.groups)
-        self._conductor = conductor
-        grad_chi = dolfinx.fem.Constant(mesh, lift)
-        self.grad_chi = lift
         load = ufl.inner(dolfinx.fem.Constant(mesh, np.zeros(3)), v) * dx
-        if conductor:
-            load = -self.screening * ufl.inner(grad_chi, v) * dx(conductor)
-        self._load = dolfinx.fem.form(load)
         p = self.potential
         energy = ufl.inner(ufl.curl(p), ufl.curl(p)) * dx
         if inside:
-            rest = tuple(number for number in inside if number not in conductor)
-            if rest:
-                energy += self.screening * ufl.inner(p, p) * dx(rest)
-            if conductor:
-                energy += self.screening * ufl.inner(p + grad_chi, p + grad_chi) * dx(conductor)
+            self._bilinear.append(dolfinx.fem.form(self.screening * ufl.inner(a, v) * dx(inside)))
+            total = p + self._lift
+            energy += self.screening * ufl.inner(total, total) * dx(inside)
+            if isinstance(self.drive, TransportCurrent):
+                load -= self.screening * ufl.inner(self._lift, v) * dx(inside)
+        if isinstance(self.drive, Imposed):
+            load += self._imposed_load(self.drive, v, dx, walls)
+        # Walls at A = 0 leave the right-hand side alone.
+        self._lifted = [] if isinstance(self.drive, TransportCurrent) else self._bilinear
+        self._base = dolfinx.fem.petsc.assemble_matrix(self._bilinear[0], bcs=self._bcs)
+        self._base.assemble()
+        self._matrix = self._base.duplicate(copy=True)
+        self._load = dolfinx.fem.form(load)
         self._energy = dolfinx.fem.form(energy)
         midpoint = compat.cell_midpoint(mesh)
         self._value = dolfinx.fem.Expression(p, midpoint)
         self._curl = dolfinx.fem.Expression(ufl.curl(p), midpoint)
+
+    def _imposed_load(self, drive: Imposed, v: ufl.Argument, dx: ufl.Measure, walls: Sequence[str]) -> ufl.Form:
+        """Weak form of a given current density and of the tangential field on faces."""
+        mesh, tagged, unit = self.tagged.mesh, self.tagged, self.unit
+        vectors = dolfinx.fem.functionspace(mesh, ("DG", self.degree, (3,)))
+        source = dolfinx.fem.Function(vectors)
+        for name, current in drive.current_density.items():
+            source.interpolate(
+                lambda x, current=current: MU0 * unit**3 * evaluate(current, x * unit), cells0=tagged.cells(name)
+            )
+        source.x.scatter_forward()
+        load = ufl.inner(source, v) * dx
+        ds = ufl.Measure("ds", domain=mesh, subdomain_data=tagged.facet_tags)
+        exterior = dolfinx.mesh.exterior_facet_indices(mesh.topology)
+        owned = mesh.topology.index_map(2).size_local
+        for name, given in drive.tangential_field.items():
+            facets = tagged.facets(name)
+            covered = int(np.isin(facets[facets < owned], exterior).all())
+            if name in walls or not self.comm.allreduce(covered, op=MPI.MIN):
+                raise ValueError(f"H cannot be imposed on {name}: it is a wall of given A or lies inside the mesh")
+            flux = dolfinx.fem.Function(vectors)
+            flux.interpolate(lambda x, given=given: MU0 * unit**2 * evaluate(given, x * unit))
+            load -= ufl.inner(ufl.cross(ufl.FacetNormal(mesh), flux), v) * ds(tagged.facet_names[name])
+        return load
 
     def _direct_solver(self) -> PETSc.KSP:
         ksp = PETSc.KSP().create(self.comm)
@@ -182,10 +178,18 @@ class FieldProblem:
         self._matrix.setOption(PETSc.Mat.Option.SPD, True)
         ksp.setOperators(self._matrix)
         ksp.setFromOptions()
-        self._right = self._matrix.createVecRight()
+        self._solution = self._matrix.createVecRight()
+        self.right = self._matrix.createVecLeft()
         return ksp
 
     # ---- solve -----------------------------------------------------------------------------------
+    def screening_of(self, depths: Mapping[str, float]) -> Floats:
+        """Screening 1/lambda^2 (1/m^2) of every local cell from the penetration depths (m) of cell groups."""
+        out = np.zeros(len(self.screening.x.array))
+        for name, depth in depths.items():
+            out[self.tagged.cells(name)] = 1.0 / depth**2
+        return out
+
     def solve(self, screening: Floats) -> None:
         """Solve for a unit drive into `potential` (collective).
 
@@ -196,6 +200,11 @@ class FieldProblem:
         Raises:
             RuntimeError: the factorisation failed.
         """
+        self.factor(screening)
+        self.solve_right(self.right)
+
+    def factor(self, screening: Floats) -> None:
+        """Assemble and factor the matrix, and `right`, the right-hand side of the unit drive (collective)."""
         t0 = time.perf_counter()
         self.screening.x.array[:] = np.maximum(screening * self.unit**2, self._floor)
         self._base.copy(self._matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
@@ -207,22 +216,36 @@ class FieldProblem:
             dolfinx.fem.petsc.apply_lifting(right, [form], bcs=[self._bcs])
         right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
         dolfinx.fem.petsc.set_bc(right, self._bcs)
+        right.copy(self.right)
+        right.destroy()
         t1 = time.perf_counter()
         self._ksp.setOperators(self._matrix)
         self._ksp.setUp()
-        t2 = time.perf_counter()
-        solution = self._right
+        self.timings["assemble"] += t1 - t0
+        self.timings["factor"] += time.perf_counter() - t1
+
+    def solve_right(self, right: PETSc.Vec) -> None:
+        """Solve with the factored matrix for any right-hand side into `potential` (collective).
+
+        Raises:
+            RuntimeError: the factorisation failed.
+        """
+        t0 = time.perf_counter()
+        solution = self._solution
         self._ksp.solve(right, solution)
         if self._ksp.getConvergedReason() < 0:
             raise RuntimeError(f"field: MUMPS failed (PETSc reason {self._ksp.getConvergedReason()})")
         n = len(solution.array_r)
         self.potential.x.array[:n] = solution.array_r
         self.potential.x.scatter_forward()
-        right.destroy()
-        t3 = time.perf_counter()
         self.solves += 1
-        for name, seconds in (("assemble", t1 - t0), ("factor", t2 - t1), ("solve", t3 - t2)):
-            self.timings[name] += seconds
+        self.timings["solve"] += time.perf_counter() - t0
+
+    @property
+    def wall_unknowns(self) -> Ints:
+        """Owned unknowns whose values the walls prescribe."""
+        dofs, owned = self._bcs[0].dof_indices()
+        return np.asarray(dofs[:owned], dtype=np.int32)
 
     # ---- results ---------------------------------------------------------------------------------
     def unit_energy(self) -> float:
@@ -240,27 +263,124 @@ class FieldProblem:
         Args:
             share: part of the device's current that flows in this mesh.
         """
-        return share / self.unit_current() if self._conductor else MU0
+        if isinstance(self.drive, TransportCurrent):
+            return share / self.unit_current()
+        return MU0 if isinstance(self.drive, AppliedField) else 1.0
 
     def flux_density(self, cells: Ints) -> Floats:
         """B of the unit solution in tesla at the midpoints of local cells, (n_cells, 3)."""
-        return self._at_midpoints(self._curl, cells) / self.unit**2
+        return np.asarray(self._at_midpoints(self._curl, cells) / self.unit**2)
 
     def current_density(self, cells: Ints) -> Floats:
         """Supercurrent density of the unit solution in A/m^2 at the midpoints of local cells, (n_cells, 3)."""
-        total = self._at_midpoints(self._value, cells)
-        if self._conductor:
-            driven = np.isin(self.tagged.cell_tags.values, self._conductor)
-            total[np.isin(cells, self.tagged.cell_tags.indices[driven])] += self.grad_chi
+        total = self._at_midpoints(self._value, cells) + self._lift.x.array.reshape(-1, 3)[cells]
         screening = self.screening.x.array[cells]
         screening = np.where(screening > self._floor, screening, 0.0)
-        return -total * screening[:, None] / (MU0 * self.unit**3)
+        return np.asarray(-total * screening[:, None] / (MU0 * self.unit**3))
 
     def _at_midpoints(self, expression: dolfinx.fem.Expression, cells: Ints) -> Floats:
         return np.asarray(expression.eval(self.tagged.mesh, cells)).reshape(len(cells), 3)
 
+    def flux_density_at(self, points: npt.ArrayLike) -> Floats:
+        """B of the unit solution in tesla at points (n, 3) in metres, (n, 3), the same on all ranks (collective).
+
+        On a face between two cells it is the value in one of them. First-order hexahedra are best at midpoints of
+        cells: there B is of second order.
+
+        Raises:
+            ValueError: a point is outside the mesh.
+        """
+        return np.asarray(self._at_points("flux", points) / self.unit**2)
+
+    def current_density_at(self, points: npt.ArrayLike) -> Floats:
+        """Supercurrent density of the unit solution in A/m^2 at points (n, 3) in metres, (n, 3) (collective).
+
+        Raises:
+            ValueError: a point is outside the mesh.
+        """
+        return np.asarray(self._at_points("current", points) / (MU0 * self.unit**3))
+
+    @cached_property
+    def _expressions(self) -> tuple[dolfinx.fem.Function, dict[str, dolfinx.fem.Expression]]:
+        space = dolfinx.fem.functionspace(self.tagged.mesh, ("DG", self.degree, (3,)))
+        points = compat.interpolation_points(space)
+        current = -self.screening * (self.potential + self._lift)
+        current = ufl.conditional(ufl.gt(self.screening, self._floor), current, 0.0 * current)
+        wanted = {"flux": ufl.curl(self.potential), "current": current}
+        return dolfinx.fem.Function(space), {k: dolfinx.fem.Expression(v, points) for k, v in wanted.items()}
+
+    def _at_points(self, kind: str, points: npt.ArrayLike) -> Floats:
+        mesh = self.tagged.mesh
+        function, expressions = self._expressions
+        function.interpolate(expressions[kind])
+        wanted = np.asarray(points, dtype=np.float64).reshape(-1, 3) / self.unit
+        tree = dolfinx.geometry.bb_tree(mesh, 3)
+        near = dolfinx.geometry.compute_collisions_points(tree, wanted)
+        found = dolfinx.geometry.compute_colliding_cells(mesh, near, wanted)
+        here = np.flatnonzero(np.diff(found.offsets) > 0)
+        value: Floats = np.full((len(wanted), 3), np.nan)
+        if len(here):
+            value[here] = function.eval(wanted[here], found.array[found.offsets[here]]).reshape(-1, 3)
+        for other in self.comm.allgather(value)[::-1]:  # the lowest rank that has the point wins, on all ranks
+            value = np.where(np.isnan(other), value, other)
+        if np.isnan(value).any():
+            outside = wanted[np.isnan(value).any(axis=1)][0] * self.unit
+            raise ValueError(f"the point {tuple(outside.tolist())} m is outside the mesh")
+        return value
+
+    @cached_property
+    def _integrals(self) -> dict[str, dolfinx.fem.Form]:
+        mesh, p = self.tagged.mesh, self.potential
+        self._weight = dolfinx.fem.Function(self.screening.function_space)
+        self._axis = dolfinx.fem.Constant(mesh, np.zeros(3))
+        w, axis, dx = self._weight, self._axis, ufl.Measure("dx", domain=mesh)
+        current = -self.screening * (p + self._lift)
+        return {
+            "volume": dolfinx.fem.form(w * dx),
+            "flux": dolfinx.fem.form(w * ufl.inner(axis, ufl.curl(p)) * dx),
+            "current": dolfinx.fem.form(w * ufl.inner(axis, current) * dx),
+            "moment": dolfinx.fem.form(0.5 * w * ufl.inner(axis, ufl.cross(ufl.SpatialCoordinate(mesh), current)) * dx),
+        }
+
+    def _integral(self, kind: str, cells: Ints) -> Floats:
+        """Integral of a vector (or, thrice, of a scalar) over cells, (3,), in mesh coordinates (collective)."""
+        form = self._integrals[kind]
+        self._weight.x.array[:] = 0.0
+        self._weight.x.array[cells] = 1.0
+        out = np.zeros(3)
+        for k in range(3):
+            self._axis.value = np.eye(3)[k]
+            out[k] = dolfinx.fem.assemble_scalar(form)
+        return np.asarray(self.comm.allreduce(out))
+
+    def _superconducting(self, groups: Sequence[str]) -> Ints:
+        cells = self.tagged.cells(*groups)
+        return np.asarray(cells[self.screening.x.array[cells] > self._floor], dtype=np.int32)
+
+    def volume(self, *groups: str) -> float:
+        """Volume of cell groups in m^3 (collective)."""
+        return float(self._integral("volume", self.tagged.cells(*groups))[0]) * self.unit**3
+
+    def mean_flux_density(self, *groups: str) -> Floats:
+        """Volume mean of B over cell groups, (3,), of the unit solution in tesla (collective)."""
+        cells = self.tagged.cells(*groups)
+        return np.asarray(self._integral("flux", cells) / self._integral("volume", cells)[0] / self.unit**2)
+
+    def current_moment(self, *groups: str) -> Floats:
+        """Volume integral of the supercurrent density over cell groups, (3,), in A m (collective).
+
+        Over the length of a group with the same cross-section everywhere it is the mean current through it.
+        """
+        return np.asarray(self._integral("current", self._superconducting(groups)) / MU0)
+
+    def magnetic_moment(self, *groups: str) -> Floats:
+        """Moment of the supercurrents of cell groups about the origin, (3,), in A m^2 (collective).
+
+        On part of a symmetric body it is the part's own integral of r x J / 2.
+        """
+        return np.asarray(self._integral("moment", self._superconducting(groups)) * self.unit / MU0)
+
     def destroy(self) -> None:
         """Free the PETSc objects."""
-        for item in (self._ksp, self._matrix, self._base, self._right):
+        for item in (self._ksp, self._matrix, self._base, self._solution, self.right):
             item.destroy()
-

@@ -1,0 +1,28 @@
+"""The field's part of the verification book."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mpi4py import MPI
+
+from solvers.verification import field_slabs, field_stack
+from solvers.verification.report import Row
+
+Case = Callable[[MPI.Intracomm, bool], list[Row]]
+
+CASES: dict[str, Case] = {
+    "London slab": field_slabs.london_slab,
+    "one-sided film": field_slabs.one_sided_film,
+    "bilayer": field_slabs.bilayer,
+    "slab with a current": field_slabs.transport_slab,
+    "transition field of films": field_slabs.transition_field,
+    "barrier": field_stack.barrier,
+    "quarter": field_stack.quarter,
+    "ranks": field_stack.ranks,
+}
+
+
+def field_rows(quick: bool, comm: MPI.Intracomm = MPI.COMM_WORLD) -> list[Row]:
+    """All field cases, or a quick subset (collective)."""
+    return [row for case in CASES.values() for row in case(comm, quick)]

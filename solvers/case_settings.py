@@ -143,7 +143,7 @@ class MeshSettings(Block):
         description="Thickness of the first cell at a superconductor's face, as a fraction of the "
         "penetration depth (-)",
     )
-    growth: _Growth = Field(default=1.5, description="Largest ratio of neighbouring cells through the thickness (-)")
+    growth: _Growth = Field(default=1.4, description="Largest ratio of neighbouring cells through the thickness (-)")
     largest_cell: Length | None = Field(
         default=None, description="Largest cell through the thickness (m); left out: automatic"
     )

@@ -36,9 +36,6 @@ COARSE = [
     "output.figures=false",
 ]
 
-pytestmark = pytest.mark.mpi
-
-
 def coarse(*more: str) -> Case:
     return load_case(CASES / "refrigerator.toml", [*COARSE, *more])
 
@@ -71,6 +68,7 @@ def test_cooling_power_of_a_normal_junction(finished: Result) -> None:
     assert finished.summary["results"]["cooling_power_initial_W"] == pytest.approx(exact, rel=5e-3)
 
 
+@pytest.mark.mpi
 def test_balances_close(finished: Result) -> None:
     cycle = finished.cycles[0]
     assert abs(cycle["first_law_residual"]) < 1e-8
@@ -104,6 +102,7 @@ def test_files_keep_the_contract(finished: Result) -> None:
     assert np.ptp(energy - booked) < 1e-10 * np.ptp(history["work_J"])
 
 
+@pytest.mark.mpi
 def test_same_answer_on_one_rank() -> None:
     results = []
     for comm in (MPI.COMM_WORLD, MPI.COMM_SELF):
@@ -154,6 +153,7 @@ def test_resume_gives_the_same(
     assert times[-1] == pytest.approx(0.402)
 
 
+@pytest.mark.mpi
 def test_resume_on_another_number_of_ranks(shared_tmp_path: Path) -> None:
     from solvers import checkpoint
 
@@ -189,6 +189,7 @@ def test_steps_may_fail(finished: Result, shared_tmp_path: Path, monkeypatch: py
     assert abs(result.cycles[0]["first_law_residual"]) < 1e-8
 
 
+@pytest.mark.mpi
 def test_hopeless_step_leaves_the_last_good_state(shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise StepFailure("forced")

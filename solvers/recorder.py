@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fem.constants import MU0
 from solvers import setup
 from solvers.ledger import Ledger
+from solvers.result import SCREENED
 from solvers.simulation import Simulation
 
 Floats = npt.NDArray[np.float64]
@@ -96,6 +97,7 @@ class Recorder:
             row[f"B_{name}_T"] = MU0 * abs(drive) * switching.largest_field(name)
         if self.working is None:
             return
+        self._keep_screened(max(fractions.values()), drive)
         now = fractions[self.working]
         if self.half_switched is None and now >= 0.5:
             before = self._last_film or (0.0, 0.0)
@@ -105,6 +107,14 @@ class Recorder:
         case_drive = self.sim.case.drive
         if case_drive is not None and abs(drive) >= (1 - 1e-12) * abs(case_drive.amplitude):
             self.fraction_at_full_drive = now
+
+    def _keep_screened(self, fraction: float, drive: float) -> None:
+        """Keep the profile at the largest drive of the first cycle that leaves the films superconducting."""
+        known = float(self.profiles.get(f"drive_{SCREENED}", 0.0))
+        if self.sim.clock.cycle == 0 and fraction < 0.01 and abs(drive) > abs(known):
+            if not self.profiles:
+                self.profiles = self._lines()
+            self.profiles |= self._profile(SCREENED) | {f"drive_{SCREENED}": np.array(drive)}
 
     def end_of_phase(self) -> None:
         """Keep the profile through the centre at the end of the phases of the first cycle (collective)."""

@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 from solvers.errors import InputError
 
+# Name of the profile at the largest drive before the films switch; no phase can be called so.
+SCREENED = "before.switching"
+
 
 @dataclass(frozen=True)
 class Result:

@@ -252,7 +252,8 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
     memory = sim.comm.allreduce(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
     info = sim.tagged.info
     assert info is not None
-    bottom = np.cumsum([0.0, *(layer.thickness for layer in sim.stack.layers[:-1])])
+    heights = [layer.thickness + sim.stack.barriers.get(k, 0.0) for k, layer in enumerate(sim.stack.layers)]
+    bottom = np.cumsum([0.0, *heights[:-1]])
     timings = {"total": seconds} | sim.timings
     if problem is not None:
         timings |= {f"field_{name}": value for name, value in problem.timings.items()}

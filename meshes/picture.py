@@ -16,7 +16,8 @@ from meshes.plan import BARRIER, VACUUM
 
 Floats = npt.NDArray[np.float64]
 
-LAYER_COLOURS = ("#4c78a8", "#e8a33d", "#c8553d", "#6a994e", "#8e6fb1", "#5fb0b7", "#b0708a")
+# Neighbours differ in lightness, so that the colour-blind can tell them apart.
+LAYER_COLOURS = ("#4c78a8", "#e8a33d", "#c8553d", "#7fc9bd", "#8e6fb1", "#a8b545", "#5d4037")
 BARRIER_COLOUR, VACUUM_COLOUR, LINE_COLOUR = "#111111", "#f4f6f8", "#30343b"
 MARGIN = 0.12  # of the size of the stack, shown around it
 VACUUM_CELLS = 4  # shown below and above in the stretched section
@@ -131,8 +132,10 @@ class StackPicture:
             faces += [low, high]
             place = ((group[:, 0].min() + group[:, 0].max()) / 2, np.searchsorted(levels, [low, high]).mean())
             text = f"{1e3 * (high - low):.4g} nm" if name.endswith(BARRIER) else f"{name} {high - low:.4g} µm"
-            colour = "white" if name.endswith(BARRIER) else "black"
-            axes.text(*place, text, color=colour, size=7 if name.endswith(BARRIER) else 11, ha="center", va="center")
+            colour, size = ("white", 7) if name.endswith(BARRIER) else ("black", 11)
+            # A patch of the layer's colour keeps the lines of the mesh out of the letters.
+            box = {"facecolor": self.colours[tag], "edgecolor": "none", "pad": 1.5} if size > 7 else None
+            axes.text(*place, text, color=colour, size=size, ha="center", va="center", bbox=box)
         heights = np.unique(faces)
         ticks = np.searchsorted(levels, heights)
         first, last = np.searchsorted(levels, [solid[:, 1].min(), solid[:, 1].max()])

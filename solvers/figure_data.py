@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from fem.materials import Material
 from meshes.picture import LAYER_COLOURS
@@ -46,6 +48,7 @@ STYLE: dict[str, Any] = {
 }
 CYCLES_IN_FULL = 6  # more than these: the first and the last ones are drawn
 MOST_PHASES = 24
+LOG_RANGE = 3.0  # values that differ by less get an ordinary axis
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class RunData:
             self.profiles: dict[str, npt.NDArray[Any]] = dict(np.load(path)) if path.is_file() else {}
             self.layers = [self._layer(k, bottoms) for k in range(len(self.case.layer))]
             self.cold = next(layer for layer in self.layers if layer.name == summary["cold_layer"])
-        except (OSError, ValueError, LookupError, StopIteration, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, LookupError, StopIteration, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{folder}: cannot read the results of a run: {error!r}") from error
 
     def _layer(self, k: int, bottoms: dict[str, float]) -> RunLayer:
@@ -214,6 +217,30 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=15, fontweight="bold", x=0.01, ha="left")
     return figure
+
+
+def log_scale(axes: Axes, values: Floats, plain: bool) -> None:
+    """Make the upright axis logarithmic if its values are positive and not too close together.
+
+    Args:
+        axes: where they are drawn.
+        values: all that is drawn.
+        plain: whether ticks are plain numbers rather than powers of ten.
+    """
+    if not (values.min() > 0 and values.max() > LOG_RANGE * values.min()):
+        return
+    axes.set_yscale("log")
+    if plain:
+        few_decades = values.max() < 30 * values.min()
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _sparse(value) if few_decades else ""))
+    axes.grid(which="minor", visible=False)
+
+
+def _sparse(value: float) -> str:
+    """Label of a minor tick: 2 and 5 of a decade only."""
+    leading = round(value / 10 ** np.floor(np.log10(value)))
+    return f"{value:g}" if leading in (2, 5) else ""
 
 
 def quantity(value: float, unit: str) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
 
 from solvers.figure_data import (
     INK,
@@ -17,6 +16,7 @@ from solvers.figure_data import (
     Floats,
     PiecewiseAxis,
     RunData,
+    log_scale,
     new_figure,
     quantity,
     readable_widths,
@@ -89,7 +89,8 @@ class PhaseAxis:
             ends, places = ends[starts], places[starts]
         unit, factor = ("s", 1.0) if ends[-1] >= 1 else ("ms", 1e3) if ends[-1] >= 1e-3 else ("µs", 1e6)
         axes.set_xticks(places, [f"{factor * t:.5g}" for t in ends])
-        axes.set_xlabel(f"time ({unit}); linear in each phase, short phases widened")
+        more = "; linear in each phase, short phases widened" if len(self.run.case.cycle.phases) > 1 else ""
+        axes.set_xlabel(f"time ({unit}){more}")
 
 
 def draw_history(run: RunData) -> Figure:
@@ -158,10 +159,10 @@ def _temperatures(axes: Axes, axis: PhaseAxis) -> None:
     run = axis.run
     for layer in run.layers:
         place, value = axis.broken(f"T_{layer.name}_K", run.case.start)
-        axes.semilogy(place, 1e3 * value, color=layer.colour, label=layer.label)
+        axes.plot(place, 1e3 * value, color=layer.colour, label=layer.label)
     axes.set(ylabel="temperature (mK)")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.grid(which="minor", visible=False)
+    shown = [run.history[f"T_{layer.name}_K"][axis.rows] for layer in run.layers]
+    log_scale(axes, 1e3 * np.concatenate([[run.case.start], *shown]), plain=True)
 
 
 def _fractions(axes: Axes, axis: PhaseAxis) -> None:

@@ -11,13 +11,12 @@ from matplotlib.ticker import FuncFormatter
 
 from solvers.figure_data import INK, MUTED, Floats, PiecewiseAxis, RunData, RunLayer, new_figure, quantity
 from solvers.material_report import NORMAL, SUPER
+from solvers.result import SCREENED
 
 PATH_SHADES = ("#111827", "#6b7280", "#a3a9b4")  # first cycle, those between, last
 MOST_FILMS = 3
 FINE = 0.1  # largest step of ln s of a path
-WIDE = 0.1  # decades beyond the path
-# Key of the profile at the largest drive of the first cycle before the film switches; no phase can have this name.
-SCREENED = "before.switching"
+LETTER = 0.0085  # width of a letter in that of the figure
 FACES = 12.0  # penetration depths shown at each face of a film that is thicker than two of these
 
 
@@ -55,15 +54,15 @@ def ts_path(run: RunData, film: RunLayer, cycle: int) -> tuple[Floats, Floats, F
         f, phase = np.concatenate([[f[0]], f]), np.concatenate([[phase[0]], phase])
     parts = [(s[:1], T[:1], phase[:1])]
     for k in range(1, len(s)):
-        n = int(np.ceil(abs(np.log(s[k] / s[k - 1])) / FINE)) if f[k] == f[k - 1] else 1
+        n = max(1, int(np.ceil(abs(np.log(s[k] / s[k - 1])) / FINE))) if f[k] == f[k - 1] else 1
         between = np.linspace(0.0, 1.0, n + 1)[1:]
         fine = s[k - 1] * (s[k] / s[k - 1]) ** between
         T_fine = np.full(n, T[k])
         if n > 1:
-            # Along the curve of the film's state; what its mean T^2 is off that curve passes over evenly.
-            on_curve = film.material.temperature_from_entropy(np.concatenate([[s[k - 1]], fine]), f[k]) ** 2
-            off = (1 - between) * (T[k - 1] ** 2 - on_curve[0]) + between * (T[k] ** 2 - on_curve[-1])
-            T_fine = np.sqrt(np.maximum(on_curve[1:] + off, 0.0))
+            # Along the curve of the film's state; the factor between its mean temperature and that passes evenly.
+            on_curve = film.material.temperature_from_entropy(np.concatenate([[s[k - 1]], fine]), f[k])
+            first, last = np.log([T[k - 1] / on_curve[0], T[k] / on_curve[-1]])
+            T_fine = on_curve[1:] * np.exp((1 - between) * first + between * last)
             T_fine[-1], fine[-1] = T[k], s[k]
         parts.append((fine, T_fine, np.full(n, phase[k])))
     s, T, phase = (np.concatenate([part[i] for part in parts]) for i in range(3))
@@ -269,10 +268,24 @@ def _show_layers(axes: Axes, run: RunData, place: PiecewiseAxis, top: float) -> 
     for layer in run.layers:
         a, b = place([layer.bottom, layer.top])
         axes.axvspan(a, b, color=layer.colour, alpha=0.16, linewidth=0, zorder=0)
-        name = f"{layer.name}\n{layer.material.name}, {quantity(layer.thickness, 'm')}"
+        words = [layer.name, layer.material.name, quantity(layer.thickness, "m")]
+        fits = (b - a) / place.places[-1] > LETTER * len(f"{words[1]}, {words[2]}")
+        name = f"{words[0]}\n{words[1]}, {words[2]}" if fits else "\n".join(words)
         axes.text((a + b) / 2, 0.985 * top, name, ha="center", va="top", fontsize=11, color=INK)
         ticks += [layer.bottom, layer.top]
         depth = _depth(run, layer)
+        if layer.thickness > 2 * FACES * depth:
+            middle = place([layer.bottom + FACES * depth, layer.top - FACES * depth])
+            axes.axvspan(
+                *middle,
+                facecolor="none",
+                edgecolor=layer.colour,
+                hatch="//",
+                alpha=0.35,
+                linewidth=0,
+                ymin=0.1,
+                ymax=0.82,
+            )
         if np.isfinite(depth) and layer.thickness > depth:
             for start, end in ((layer.bottom, layer.bottom + depth), (layer.top, layer.top - depth)):
                 x = place([start, end])
@@ -286,8 +299,8 @@ def _show_layers(axes: Axes, run: RunData, place: PiecewiseAxis, top: float) -> 
                 va="center",
                 color=INK,
             )
-        if layer.name in switching:
-            field = 1e3 * run.transition_field(layer)
+        field = 1e3 * run.transition_field(layer)
+        if layer.name in switching and field < 0.85 * top:
             axes.plot([a, b], [field, field], color=MUTED, linewidth=1.3, linestyle=(0, (4, 2)), zorder=1)
             text = f"transition at {field:.3g} mT"
             axes.text((a + b) / 2, field - 0.015 * top, text, ha="center", va="top", fontsize=10, color=MUTED)
@@ -295,4 +308,6 @@ def _show_layers(axes: Axes, run: RunData, place: PiecewiseAxis, top: float) -> 
     kept = [z for k, z in enumerate(heights) if k == 0 or place(z) - place(heights[k - 1]) > 0.05]
     unit, factor = ("µm", 1e6) if heights[-1] < 1e-3 else ("mm", 1e3)
     axes.set_xticks(place(kept), [f"{factor * z:.4g}" for z in kept])
-    axes.set_xlabel(f"height ({unit}); linear in each layer, thin layers widened")
+    shortened = any(layer.thickness > 2 * FACES * _depth(run, layer) for layer in run.layers)
+    more = ", thick films shortened (hatched)" if shortened else ""
+    axes.set_xlabel(f"height ({unit}); linear in each layer, thin layers widened{more}")

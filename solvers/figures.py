@@ -7,13 +7,12 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from meshes.picture import StackPicture
 from meshes.plan import BARRIER, VACUUM
-from solvers.figure_data import INK, STYLE, Floats, RunData, footprint, new_figure
+from solvers.figure_data import INK, STYLE, RunData, footprint, log_scale, new_figure
 from solvers.figure_history import draw_history
 from solvers.figure_states import draw_penetration, draw_ts_diagram
 
@@ -108,7 +107,7 @@ def draw_cycles(run: RunData) -> Figure | None:
         for n, value in enumerate(temperature):
             left.annotate(f"{value:.4g}", (n, value), (7, 6), textcoords="offset points", color=INK)
     left.set(title=f"Temperature of {run.cold.label}", ylabel="T (mK)", xlabel="after cycle")
-    _log_scale(left, temperature, plain=True)
+    log_scale(left, temperature, plain=True)
     left.margins(x=0.12, y=0.15)
 
     series = (
@@ -134,26 +133,10 @@ def draw_cycles(run: RunData) -> Figure | None:
             label=label,
         )
     right.set(title="Energy in each cycle", xlabel="cycle", ylabel="energy (J)")
-    _log_scale(right, np.concatenate(list(values.values())), plain=False)
+    log_scale(right, np.concatenate(list(values.values())), plain=False)
     right.margins(x=0.12, y=0.15)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=3)
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(which="minor", visible=False)
     return figure
-
-
-def _log_scale(axes: Axes, values: Floats, plain: bool) -> None:
-    """A logarithmic scale where the values are positive and differ by more than half."""
-    if values.min() > 0 and values.max() > 1.5 * values.min():
-        axes.set_yscale("log")
-        if plain:
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            few_decades = values.max() < 30 * values.min()
-            axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _sparse(value) if few_decades else ""))
-
-
-def _sparse(value: float) -> str:
-    """Label of a minor tick: 2 and 5 of a decade only."""
-    leading = round(value / 10 ** np.floor(np.log10(value)))
-    return f"{value:g}" if leading in (2, 5) else ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from meshes.picture import BARRIER_COLOUR
 from solvers.figure_data import INK, MUTED, Floats, PiecewiseAxis, RunData, RunLayer, new_figure, quantity
 from solvers.material_report import NORMAL, SUPER
 from solvers.result import SCREENED
@@ -265,6 +267,10 @@ def _show_layers(axes: Axes, run: RunData, place: PiecewiseAxis, top: float) -> 
     """Shade and name the layers; mark penetration depths and transition fields."""
     ticks = [0.0]
     switching = {film.name for film in run.films}
+    gaps = [(low.top, high.bottom) for low, high in pairwise(run.layers) if high.bottom > low.top * (1 + 1e-9)]
+    for number, gap in enumerate(gaps):
+        name = f"barrier, {quantity(gap[1] - gap[0], 'm')}"
+        axes.axvspan(*place(gap), color=BARRIER_COLOUR, alpha=0.6, linewidth=0, zorder=0, label="" if number else name)
     for layer in run.layers:
         a, b = place([layer.bottom, layer.top])
         axes.axvspan(a, b, color=layer.colour, alpha=0.16, linewidth=0, zorder=0)

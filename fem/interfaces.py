@@ -171,6 +171,30 @@ class PhononContact:
 
 
 @dataclass(frozen=True)
+class ElectronPhonon:
+    """Heat flow from the electrons of a metal to a lattice, q = sigma (T1^5 - T2^5), W per m^3 (not per m^2).
+
+    For a bath that touches a whole layer. Source: F. C. Wellstood, C. Urbina, J. Clarke, Phys. Rev. B 49, 5942 (1994).
+
+    Attributes:
+        sigma: W m^-3 K^-5, `Material.electron_phonon`.
+    """
+
+    sigma: float
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a negative constant."""
+        if not self.sigma >= 0.0:
+            raise ValueError("electron-phonon coupling: sigma must not be negative")
+
+    def flux(self, u1: npt.ArrayLike, u2: npt.ArrayLike, f1: npt.ArrayLike, f2: npt.ArrayLike) -> Flux:
+        """See `InterfaceLaw.flux`; odd in u, so that it stays monotone for a negative Newton iterate."""
+        u1, u2, _, _ = _broadcast(u1, u2, f1, f2)
+        cubed1, cubed2 = np.abs(u1) ** 1.5, np.abs(u2) ** 1.5
+        return self.sigma * (u1 * cubed1 - u2 * cubed2), 2.5 * self.sigma * cubed1, -2.5 * self.sigma * cubed2
+
+
+@dataclass(frozen=True)
 class Conductance:
     """Fixed thermal conductance, q = h (T1 - T2); linear in u below 1 nK.
 

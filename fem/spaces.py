@@ -91,11 +91,11 @@ class LayerwiseSpace:
         self._n_vertices = vertex_map.size_local + vertex_map.num_ghosts
         vertices = np.arange(self._n_vertices, dtype=np.int32)
         geometry = dolfinx.mesh.entities_to_geometry(mesh, 0, vertices).reshape(-1)
-        self._vertex_x = mesh.geometry.x[geometry] * tagged.length_unit
+        self._vertex_x: Floats = np.multiply(mesh.geometry.x[geometry], tagged.length_unit, dtype=np.float64)
 
         parts = [self._part(tagged.cells(*layers[name])) for name in self.names]
         self._place(parts)
-        self.x = self._vertex_x[self._vertex_of_node]
+        self.x: Floats = self._vertex_x[self._vertex_of_node]
         input_vertex = np.asarray(mesh.geometry.input_global_indices)[geometry]
         self.key = np.column_stack([self.layer.astype(np.int64), input_vertex[self._vertex_of_node]])
 

@@ -10,82 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fem.interfaces import InterfaceLaw
-from fem.materials import Material
 from fem.spaces import LayerwiseSpace
 from meshes.tagged import TaggedMesh
+from solvers.heat_parts import Bath, Contact, HeatLayer, Source
 from solvers.linear import NetworkMatrix
+from solvers.ties import Ties
+
+__all__ = ["Bath", "Contact", "Flow", "HeatLayer", "HeatProblem", "Slopes", "Source"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class HeatLayer:
-    """A layer of the heat problem: its material and the cell groups that belong to it."""
-
-    material: Material
-    groups: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Contact:
-    """A thermal contact between two layers over named facets.
-
-    Attributes:
-        name: used in balances and for switching it on and off.
-        lower, upper: layer names; a positive flow goes from lower to upper.
-        facets: facet group names.
-        law: flux law, or None for a perfect contact (no temperature jump).
-    """
-
-    name: str
-    lower: str
-    upper: str
-    facets: Sequence[str]
-    law: InterfaceLaw | None
-
-
-@dataclass(frozen=True)
-class Bath:
-    """A heat bath at a fixed temperature, on faces of a layer or holding the whole layer.
-
-    Attributes:
-        name: used in balances and for switching it on and off.
-        layer: the layer it touches.
-        temperature: K.
-        facets: facet group names; empty: the whole layer is held at the temperature.
-        law: flux law with the layer as side 1, or None: the touched nodes are held at the temperature.
-    """
-
-    name: str
-    layer: str
-    temperature: float
-    facets: Sequence[str] = ()
-    law: InterfaceLaw | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """Power put into a layer (W): over its whole volume, or over part of a face.
-
-    Attributes:
-        name: used for switching it on and off.
-        layer: the layer heated.
-        power: W in all.
-        facets: facet group names; empty: the volume of the layer.
-        patch: (x0, x1, y0, y1) in metres on the face, or None for all of it.
-    """
-
-    name: str
-    layer: str
-    power: float
-    facets: Sequence[str] = ()
-    patch: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +56,7 @@ class Flow:
 
     Attributes:
         nodal: power into each node, W, (n_local,).
-        contact: power through each contact, lower to upper, W, by name; perfect contacts are closed by `HeatProblem.close`.
+        contact: power through each contact, lower to upper, W, by name; `HeatProblem.close` completes perfect ones.
         bath: power from the stack into each bath, W, by name.
         source: power of all active sources, W.
         entropy: entropy production of "conduction" and of each contact and bath, W/K, by name.
@@ -159,7 +99,7 @@ class HeatProblem:
         self._contact_links = [self._contact_link(c) for c in self.contacts]
         self._bath_links = {b.name: self._bath_link(b) for b in self.baths if b.law is not None}
         self._held_nodes = {b.name: self._bath_nodes(b) for b in self.baths if b.law is None}
-        self._source_power = {s.name: self._source_nodes(s) for s in self.sources}
+        self._source_nodal = {s.name: self._source_nodes(s) for s in self.sources}
         edges = self.space.edges
         links = self._contact_links
         self.matrix = NetworkMatrix(
@@ -167,7 +107,7 @@ class HeatProblem:
             np.concatenate([edges.i, *(link.i for link in links)]),
             np.concatenate([edges.j, *(link.j for link in links)]),
         )
-        names = [x.name for x in (*self.contacts, *self.baths, *self.sources)]
+        names = [c.name for c in self.contacts] + [b.name for b in self.baths] + [s.name for s in self.sources]
         if len(set(names)) != len(names):
             raise ValueError(f"names of contacts, baths and sources must differ, got {names}")
         self.activate(names)
@@ -182,11 +122,15 @@ class HeatProblem:
                 f"{list(contact.facets)}"
             )
         pairs, inverse = np.unique(np.column_stack([i, j]), axis=0, return_inverse=True)
-        area = np.bincount(inverse.reshape(-1), area, minlength=len(pairs))
-        return _Link(contact.name, pairs[:, 0], pairs[:, 1], area, contact.law)
+        return _Link(contact.name, pairs[:, 0], pairs[:, 1], _gather(inverse, area, len(pairs)), contact.law)
 
     def _bath_link(self, bath: Bath) -> _Link:
-        nodes, area = self._face(bath.layer, bath.facets, f"bath {bath.name!r}")
+        if bath.facets:
+            nodes, area = self._face(bath.layer, bath.facets, f"bath {bath.name!r}")
+        else:
+            nodes = self.space.nodes(bath.layer)
+            nodes = nodes[nodes < self.space.n_owned]
+            area = self.space.volume[nodes]
         return _Link(bath.name, nodes, nodes, area, bath.law, bath.temperature**2)
 
     def _bath_nodes(self, bath: Bath) -> Ints:
@@ -202,10 +146,10 @@ class HeatProblem:
         if self.space.comm.allreduce(len(nodes)) == 0:
             raise ValueError(f"{what}: layer {layer!r} has no facet of {list(facets)}")
         unique, inverse = np.unique(nodes, return_inverse=True)
-        return unique.astype(np.int32), np.bincount(inverse, area, minlength=len(unique))
+        return unique.astype(np.int32), _gather(inverse, area, len(unique))
 
     def _source_nodes(self, source: Source) -> Floats:
-        weight = np.zeros(self.space.n_local)
+        weight: Floats = np.zeros(self.space.n_local)
         if source.facets:
             nodes, area = self._face(source.layer, source.facets, f"load {source.name!r}")
             weight[nodes] = area
@@ -217,10 +161,13 @@ class HeatProblem:
             x0, x1, y0, y1 = source.patch
             x, y = self.space.x[:, 0], self.space.x[:, 1]
             weight[(x < x0) | (x > x1) | (y < y0) | (y > y1)] = 0.0
-        total = self.space.layer_sums(weight).sum()
+        total = float(self.space.layer_sums(weight).sum())
         if total <= 0:
             raise ValueError(f"load {source.name!r}: no mesh node lies in its patch; refine the mesh there")
-        return np.asarray(weight * (source.power / total))
+        density: Floats = np.full(self.space.n_local, source.power / total)
+        if source.density is not None:
+            density += source.density(self.space.x)
+        return np.asarray(weight * density)
 
     def activate(self, names: Collection[str]) -> None:
         """Let only the named contacts, baths and sources conduct (or heat) from now on (collective).
@@ -230,80 +177,81 @@ class HeatProblem:
         """
         space = self.space
         self.active = frozenset(names)
-        bath_of_node = np.full(space.n_local, -1.0)
+        bath_of_node: Floats = np.full(space.n_local, -1.0)
         for number, bath in enumerate(self.baths):
             if bath.name in self.active and bath.law is None:
                 bath_of_node[self._held_nodes[bath.name]] = number
-        bath_of_node = space.maximum(bath_of_node)
-        perfect = [k for k in self._contact_links if k.law is None and k.name in self.active]
-        # The contact through which a node is tied to a bath or a partner: 2 k + 1 on its upper side, 2 k on its lower.
-        tie = np.full(space.n_local, -1.0)
-        kept, dropped = [], []
-        for number, link in enumerate(self._contact_links):
-            if link.law is not None or link.name not in self.active:
-                continue
-            i, j = link.i, link.j
-            bath_i, bath_j = bath_of_node[i], bath_of_node[j]
-            upper, lower, free = (bath_i >= 0) & (bath_j < 0), (bath_j >= 0) & (bath_i < 0), (bath_i < 0) & (bath_j < 0)
-            bath_of_node[j[upper]], bath_of_node[i[lower]] = bath_i[upper], bath_j[lower]
-            tie[j[upper | free]], tie[i[lower]] = 2 * number + 1, 2 * number
-            kept.append(i[free])
-            dropped.append(j[free])
-            bath_of_node, tie = space.maximum(bath_of_node), space.maximum(tie)
-        none = np.zeros(0, dtype=np.int32)
-        self.matrix.merge(np.concatenate([none, *kept]), np.concatenate([none, *dropped]))
-        self.held = bath_of_node >= 0
-        self._bath_of_node = bath_of_node.astype(np.int32)
-        self._tie_of_node = tie.astype(np.int32)
+        self._perfect = [k for k in self._contact_links if k.law is None and k.name in self.active]
+        held_by = space.maximum(bath_of_node).astype(np.int32)
+        self._ties = Ties(space, [(k.i, k.j) for k in self._perfect], held_by)
+        self.matrix.merge(self._ties.root)
+        self.held = self._ties.held
         bath_u = np.array([bath.temperature**2 for bath in self.baths] or [0.0])
-        self._held_u = np.where(self.held, bath_u[self._bath_of_node], 0.0)
+        self._held_u = np.where(self.held, bath_u[self._ties.bath], 0.0)
         self._sources = np.zeros(space.n_local)
         for source in self.sources:
             if source.name in self.active:
-                self._sources += self._source_power[source.name]
+                self._sources += self._source_nodal[source.name]
+        self._source_total = float(space.layer_sums(self._sources).sum())
         self._group_layers()
 
     def _group_layers(self) -> None:
         """Number the groups of layers tied by perfect contacts (-1: held nodes) and the connected layers."""
         names = self.space.names
-        links = [
-            (names.index(c.lower), names.index(c.upper), c.law is None)
-            for c in self.contacts
-            if c.name in self.active
-        ]
+        links = {c.name: (names.index(c.lower), names.index(c.upper)) for c in self.contacts if c.name in self.active}
         free = self.space.layer_sums(np.where(self.held, 0.0, 1.0)) > 0
-        tied = _components(len(names), [(a, b) for a, b, perfect in links if perfect and free[a] and free[b]])
-        used = sorted(set(tied[free].tolist()))
+        merging = np.array([int((~self.held[k.i] & ~self.held[k.j]).any()) for k in self._perfect])
+        merging = self.space.comm.allreduce(merging)
+        tied = _components(len(names), [links[k.name] for k, some in zip(self._perfect, merging, strict=True) if some])
+        used = [int(number) for number in np.unique(tied[free])]
         self.n_groups = len(used)
         number = {old: new for new, old in enumerate(used)}
         group_of_layer = np.array([number.get(int(t), -1) for t in tied])
         self.group = np.where(self.held, -1, group_of_layer[self.space.layer])
-        self._connected = _components(len(names), [(a, b) for a, b, _ in links])
+        self._connected = _components(len(names), list(links.values()))
 
     def hold(self, u: Floats) -> Floats:
-        """u with the nodes held by active baths set to their temperature."""
+        """U with the nodes held by active baths set to their temperature."""
         return np.where(self.held, self._held_u, u)
 
     def engage(self, u: Floats, f: Floats) -> tuple[Floats, dict[str, float], dict[str, float]]:
-        """Bring newly held nodes to their bath's temperature (collective).
+        """Bring held nodes to their bath's temperature and merged nodes to a common one (collective).
 
         Returns:
             The new u, and the energy (J) that this gave to each bath and through each contact, by name.
         """
-        new = self.hold(u)
+        new = self._ties.equalise(self.matrix, lambda v: self.energy(v, f), self.hold(u))
         given = self.energy(u, f)[0] - self.energy(new, f)[0]
         return new, *self._tied_sums(given)
 
     def _tied_sums(self, nodal: Floats) -> tuple[dict[str, float], dict[str, float]]:
         """What tied nodes give away: to each bath, and through each perfect contact (lower to upper), by name."""
         n = self.space.n_owned
-        bath = np.bincount(self._bath_of_node[:n] + 1, nodal[:n], minlength=len(self.baths) + 1)[1:]
-        tie = np.bincount(self._tie_of_node[:n] + 1, nodal[:n], minlength=2 * len(self.contacts) + 1)[1:]
-        total = self.space.comm.allreduce(np.concatenate([bath, tie]))
-        ties = total[len(self.baths) :]
-        baths = {b.name: float(total[k]) for k, b in enumerate(self.baths)}
-        contacts = {c.name: float(ties[2 * k] - ties[2 * k + 1]) for k, c in enumerate(self.contacts)}
-        return baths, contacts
+        total = np.bincount(self._ties.bath[:n] + 1, nodal[:n], minlength=len(self.baths) + 1)[1:]
+        total = self.space.comm.allreduce(total)
+        contacts = dict.fromkeys((c.name for c in self.contacts), 0.0)
+        for link, through in zip(self._perfect, self._ties.through(nodal), strict=True):
+            contacts[link.name] = float(through)
+        return {b.name: float(total[k]) for k, b in enumerate(self.baths)}, contacts
+
+    def switch(self, u: Floats, f: Floats, new_f: Floats) -> tuple[Floats, float]:
+        """Change the normal fraction at constant entropy, node by node (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction now, (n_local,).
+            new_f: normal fraction to be, (n_local,).
+
+        Returns:
+            The new u, before `engage`, and the magnetic work that this took, J.
+        """
+        new = u.copy()
+        for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
+            k = nodes[new_f[nodes] != f[nodes]]
+            if len(k):
+                new[k] = material.temperature_from_entropy(material.entropy(np.sqrt(u[k]), f[k]), new_f[k]) ** 2
+        work = self.energy(new, new_f)[0] - self.energy(u, f)[0]
+        return new, float(self.space.layer_sums(work).sum())
 
     # ---- laws on nodes ---------------------------------------------------------------------------
     def energy(self, u: Floats, f: Floats) -> tuple[Floats, Floats]:
@@ -340,7 +288,7 @@ class HeatProblem:
         return weight * q, Slopes(i, j, slopes[0], slopes[1])
 
     def hottest(self, u: Floats) -> Floats:
-        """u of the hottest layer or bath connected to each node's layer by active contacts (collective)."""
+        """U of the hottest layer or bath connected to each node's layer by active contacts (collective)."""
         sums, volumes = self.space.layer_sums(u * self.space.volume, self.space.volume)
         mean = sums / volumes
         for bath in self.baths:
@@ -356,8 +304,8 @@ class HeatProblem:
         temperature = np.sqrt(np.maximum(u, 0.0))
         q, conduction = self._conduction(u, f)
         slopes = [conduction]
-        nodal = np.zeros(self.space.n_local)
-        bath_slope = np.zeros(self.space.n_local)
+        nodal: Floats = np.zeros(self.space.n_local)
+        bath_slope: Floats = np.zeros(self.space.n_local)
         self._transfer(nodal, edges.i, edges.j, q)
         local = {"conduction": (0.0, _production(q, temperature[edges.i], temperature[edges.j]))}
         for link in self._contact_links:
@@ -374,7 +322,8 @@ class HeatProblem:
         for name, link in self._bath_links.items():
             if name not in self.active:
                 continue
-            assert link.law is not None and link.bath_u is not None
+            assert link.law is not None
+            assert link.bath_u is not None
             i, other = link.i, np.full(len(link.i), link.bath_u)
             q, d_i, _ = link.law.flux(u[i], other, f[i], np.ones(len(i)))
             q = q * link.area
@@ -388,7 +337,7 @@ class HeatProblem:
             nodal,
             {c.name: power.get(c.name, 0.0) for c in self.contacts},
             {b.name: power.get(b.name, 0.0) for b in self.baths},
-            sum(s.power for s in self.sources if s.name in self.active),
+            self._source_total,
             {name: float(totals[k, 1]) for k, name in enumerate(local)},
             slopes,
             bath_slope,
@@ -413,6 +362,11 @@ class HeatProblem:
     def _transfer(nodal: Floats, i: Ints, j: Ints, q: Floats) -> None:
         nodal -= np.bincount(i, q, minlength=len(nodal))
         nodal += np.bincount(j, q, minlength=len(nodal))
+
+
+def _gather(index: npt.NDArray[np.integer[Any]], values: Floats, size: int) -> Floats:
+    """Sums of the values with the same index, (size,)."""
+    return np.asarray(np.bincount(index.reshape(-1), values, minlength=size), dtype=np.float64)
 
 
 def _production(q: Floats, hot: Floats, cold: Floats) -> float:

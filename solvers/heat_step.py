@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ NEWTON_TOLERANCE = 1e-9  # largest change of u, relative to itself and 1e-4 of t
 BALANCE_TOLERANCE = 1e-13  # energy balance of a layer, relative to its energy
 EPSILON = float(np.finfo(float).eps)
 SAFETY, GROWTH, SHRINK = 0.9, 5.0, 0.2
+SHORTEST = 1e-18  # steps shorter than this part of the whole time mean that there is no solution to be found
+STEADY_TOLERANCE = 1e-12  # change of u, relative to itself and the hottest connected layer, of two long steps
+STEADY_LIMIT = 60
 # Third-order weights of the rates at 0, GAMMA dt and dt (exact for linear relaxation), minus those of the method.
 _ORDER_CONDITIONS = np.array([[1.0, 1.0, 1.0], [0.0, GAMMA, 1.0], [0.0, GAMMA**2, 0.5]])
 ERROR_WEIGHTS = np.linalg.solve(_ORDER_CONDITIONS, [1.0, 1 / 2, 1 / 6]) - [0.0, 1 - GAMMA, GAMMA]
@@ -155,7 +159,7 @@ class HeatStepper:
                 return state
             shift = np.zeros_like(state.u)
             shift[free] = -np.linalg.solve(jacobian, residual)[problem.group[free]]
-            lowest = float((shift / state.u).min(initial=0.0))
+            lowest = float((shift[free] / state.u[free]).min(initial=0.0))
             lowest = problem.space.comm.allreduce(lowest, op=MPI.MIN)
             if lowest < -0.9:
                 shift *= 0.9 / -lowest
@@ -176,7 +180,7 @@ class HeatStepper:
         rate1 = (first.energy - energy) / h
         problem.close(first.flow, rate1)
         target = energy + (dt - h) * rate1
-        lowest = float((target / energy).min(initial=1.0))
+        lowest = float(target[~problem.held].min(initial=np.inf))
         if problem.space.comm.allreduce(lowest, op=MPI.MIN) <= 0:
             return self._finish(h, first, [(h, first.flow)], 1.0)
         second = self.solve_stage(first.u, f, target, h)
@@ -226,6 +230,73 @@ class HeatStepper:
         return max(worst, rms) / self.rtol
 
     # ---- many steps ------------------------------------------------------------------------------
+    def advance(self, u: Floats, f: Floats, duration: float, on_step: Callable[[Step], None] | None = None) -> Step:
+        """As many steps as it takes, their length chosen by the error, from a state to the end of a time (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction, (n_local,).
+            duration: s.
+            on_step: called after every accepted step.
+
+        Returns:
+            The sum of all steps; its error is the largest.
+
+        Raises:
+            StepFailure: no step, however small, works out.
+        """
+        total = Step(0.0, u, {}, {}, 0.0, {}, 0.0)
+        dt = self.first_dt(u, f)
+        while total.dt < duration:
+            left = duration - total.dt
+            dt = min(dt, left)
+            if dt < SHORTEST * duration:
+                raise StepFailure(f"heat: no time step works out, down to {dt:.1e} s")
+            try:
+                step = self.step(total.u, f, dt)
+            except StepFailure:
+                self.rejected += 1
+                dt *= 0.25
+                continue
+            dt = self.next_dt(step)
+            if step.error > 1.0:
+                self.rejected += 1
+                dt = min(dt, 0.9 * step.dt)
+                continue
+            if on_step is not None:
+                on_step(step)
+            total = _sum(total, step)
+            if step.dt == left:
+                break
+        total.dt = duration
+        return total
+
+    def steady(self, u: Floats, f: Floats) -> tuple[Floats, Flow]:
+        """The state that a problem tied to some bath comes to in the end (collective).
+
+        Returns:
+            Its u, and the powers in it.
+
+        Raises:
+            StepFailure: no convergence.
+        """
+        problem = self.problem
+        u, _, _ = problem.engage(u, f)
+        dt = min(self.first_dt(u, f), 1.0)
+        quiet = 0
+        for _ in range(STEADY_LIMIT):
+            energy, _ = problem.energy(u, f)
+            state = self.solve_stage(u, f, energy, dt)
+            change = np.abs(state.u - u) / (state.u + problem.hottest(state.u))
+            u = state.u
+            moving = problem.space.comm.allreduce(float(change.max(initial=0.0)), op=MPI.MAX) > STEADY_TOLERANCE
+            quiet = 0 if moving else quiet + 1
+            if quiet == 2:
+                problem.close(state.flow, (state.energy - energy) / dt)
+                return u, state.flow
+            dt *= 10.0
+        raise StepFailure("heat: no steady state; is some layer without a bath?")
+
     def first_dt(self, u: Floats, f: Floats) -> float:
         """A first step that changes no layer's energy by more than about sqrt(rtol) / 2 of its scale (collective)."""
         problem = self.problem
@@ -241,3 +312,20 @@ class HeatStepper:
         """Length for the next step, or for another try of a rejected one (s)."""
         factor = GROWTH if step.error == 0 else SAFETY / np.cbrt(step.error)
         return step.dt * float(np.clip(factor, SHRINK, GROWTH))
+
+
+def _sum(total: Step, step: Step) -> Step:
+    """Two steps as one."""
+
+    def add(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+        return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
+
+    return Step(
+        total.dt + step.dt,
+        step.u,
+        add(total.contact, step.contact),
+        add(total.bath, step.bath),
+        total.source + step.source,
+        add(total.entropy, step.entropy),
+        max(total.error, step.error),
+    )

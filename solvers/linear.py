@@ -11,6 +11,7 @@ from fem.spaces import LayerwiseSpace
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 # Hypre's settings for heat-like operators (HMIS coarsening, ext+i interpolation): 6-7 iterations up to 50k unknowns.
@@ -30,8 +31,7 @@ class StepFailure(Exception):
 class NetworkMatrix:
     """Jacobian of a network of nodes, in which some nodes may share one unknown.
 
-    An M-matrix: of either sign in its off-diagonals never, symmetric only where all conductances are constant in u.
-
+    Symmetric only where all conductances are constant in u.
 
     Args:
         space: numbering of the nodes.
@@ -46,18 +46,17 @@ class NetworkMatrix:
         n, n_global = space.n_owned, space.n_global
         self._sizes = ((n, n_global), (n, n_global))
         self._ksp: PETSc.KSP | None = None
-        self.merge(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
+        self.merge(space.global_index)
 
-    def merge(self, kept: Ints, dropped: Ints) -> None:
-        """From now on let each dropped node share the unknown of its kept node (collective)."""
-        space = self.space
-        partner = np.full(space.n_local, -1.0)
-        partner[dropped] = space.global_index[kept]
-        # A rank may see a dropped node without the facet through which it is merged.
-        partner = space.maximum(partner)
-        self.dropped: Bools = partner >= 0
-        self._unknown = np.where(self.dropped, partner, space.global_index).astype(PETSc.IntType)
-        self._merges = space.comm.allreduce(int(self.dropped.any()), op=MPI.MAX) > 0
+    def merge(self, root: Longs) -> None:
+        """From now on let nodes share the unknown of their root (collective).
+
+        Args:
+            root: global number of the node whose unknown each node uses, mostly its own, (n_local,).
+        """
+        self.dropped: Bools = root != self.space.global_index
+        self._unknown = root.astype(PETSc.IntType)
+        self._merges = self.space.comm.allreduce(int(self.dropped.any()), op=MPI.MAX) > 0
         self._build()
 
     def _build(self) -> None:
@@ -67,7 +66,7 @@ class NetworkMatrix:
         mat = PETSc.Mat().create(self.space.comm)
         mat.setSizes(self._sizes)
         mat.setType("aij")
-        # A dropped node keeps an identity row of its own; its pairs move to the kept node.
+        # A dropped node keeps an identity row of its own; its pairs move to the root.
         own = self.space.global_index[:n]
         rows = np.concatenate([unknown, own, unknown[self.i], unknown[self.j]]).astype(np.int64)
         columns = np.concatenate([unknown, own, unknown[self.j], unknown[self.i]])
@@ -136,10 +135,10 @@ class NetworkMatrix:
         self._ksp.getPC().setReusePreconditioner(not self._stale)
 
     def solve(self, right: Floats) -> Floats:
-        """Solve for owned values; dropped nodes get the value of their kept node (collective).
+        """Solve for owned values; dropped nodes get the value of their root (collective).
 
         Args:
-            right: right-hand side at owned nodes; those of dropped nodes are added to their kept nodes.
+            right: right-hand side at owned nodes; those of dropped nodes are added to their roots.
 
         Returns:
             Solution at owned nodes, (n_owned,).
@@ -176,7 +175,7 @@ class NetworkMatrix:
         return self._spread()
 
     def combine(self, values: Floats) -> Floats:
-        """Owned values with those of dropped nodes added to their kept nodes, and 0 in their place (collective)."""
+        """Owned values with those of dropped nodes added to their roots, and 0 in their place (collective)."""
         if not self._merges:
             return values
         n = self.space.n_owned
@@ -184,6 +183,13 @@ class NetworkMatrix:
         self._right.setValues(self._unknown[:n], values, addv=PETSc.InsertMode.ADD_VALUES)
         self._right.assemble()
         return np.array(self._right.array_r)
+
+    def share(self, values: Floats) -> Floats:
+        """Owned values with those of dropped nodes replaced by their root's (collective)."""
+        if not self._merges:
+            return values
+        self._solution.array_w[:] = values
+        return self._spread()
 
     def _spread(self) -> Floats:
         if not self._merges:

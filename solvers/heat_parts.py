@@ -1,0 +1,81 @@
+"""What a heat problem is made of: layers, contacts between them, baths and heat sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.interfaces import InterfaceLaw
+from fem.materials import Material
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HeatLayer:
+    """A layer of the heat problem: its material and the cell groups that belong to it."""
+
+    material: Material
+    groups: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A thermal contact between two layers over named facets.
+
+    Attributes:
+        name: used in balances and for switching it on and off.
+        lower, upper: layer names; a positive flow goes from lower to upper.
+        facets: facet group names.
+        law: flux law, or None for a perfect contact (no temperature jump).
+    """
+
+    name: str
+    lower: str
+    upper: str
+    facets: Sequence[str]
+    law: InterfaceLaw | None
+
+
+@dataclass(frozen=True)
+class Bath:
+    """A heat bath at a fixed temperature, on faces of a layer or throughout it.
+
+    Attributes:
+        name: used in balances and for switching it on and off.
+        layer: the layer it touches.
+        temperature: K.
+        facets: facet group names; empty: the whole layer touches the bath.
+        law: flux law with the layer as side 1, per area of the facets (W/m^2) or per volume of the whole layer
+            (W/m^3); None: the touched nodes are held at the temperature.
+    """
+
+    name: str
+    layer: str
+    temperature: float
+    facets: Sequence[str] = ()
+    law: InterfaceLaw | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Power put into a layer (W): over its whole volume, or over part of a face.
+
+    Attributes:
+        name: used for switching it on and off.
+        layer: the layer heated.
+        power: W in all, spread evenly.
+        facets: facet group names; empty: the volume of the layer.
+        patch: (x0, x1, y0, y1) in metres on the face, or None for all of it.
+        density: power added to that, W/m^3 or on facets W/m^2, as a function of points (n, 3) in metres.
+    """
+
+    name: str
+    layer: str
+    power: float = 0.0
+    facets: Sequence[str] = ()
+    patch: tuple[float, float, float, float] | None = None
+    density: Callable[[Floats], Floats] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mpi4py import MPI
 
-from solvers.verification import field_slabs, field_stack
+from solvers.verification import field_manufactured, field_slabs, field_stack, field_strips
 from solvers.verification.report import Row
 
 Case = Callable[[MPI.Intracomm, bool], list[Row]]
@@ -16,7 +16,10 @@ CASES: dict[str, Case] = {
     "one-sided film": field_slabs.one_sided_film,
     "bilayer": field_slabs.bilayer,
     "slab with a current": field_slabs.transport_slab,
+    "strip": field_strips.uniform_strip,
+    "Meissner strip": field_strips.meissner_strip,
     "transition field of films": field_slabs.transition_field,
+    "manufactured": field_manufactured.manufactured,
     "barrier": field_stack.barrier,
     "quarter": field_stack.quarter,
     "ranks": field_stack.ranks,

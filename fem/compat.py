@@ -42,7 +42,8 @@ class Submesh:
 
 def create_submesh(parent: dolfinx.mesh.Mesh, dim: int, entities: Ints) -> Submesh:
     """Submesh of the given local entities, ghosts included (collective)."""
-    mesh, cells, vertices, _ = dolfinx.mesh.create_submesh(parent, dim, entities)
+    parts: tuple[Any, ...] = dolfinx.mesh.create_submesh(parent, dim, entities)
+    mesh, cells, vertices = parts[:3]
     if BEFORE_0_10:
         return Submesh(mesh, np.asarray(cells, dtype=np.int32), np.asarray(vertices, dtype=np.int32))
     maps = []
@@ -55,12 +56,13 @@ def create_submesh(parent: dolfinx.mesh.Mesh, dim: int, entities: Ints) -> Subme
 
 def add_to_matrix(matrix: PETSc.Mat, form: dolfinx.fem.Form, bcs: Sequence[dolfinx.fem.DirichletBC]) -> None:
     """Add an assembled bilinear form to a matrix of the same space; constrained rows get 1 on the diagonal."""
-    dolfinx.fem.petsc.assemble_matrix(matrix, form, bcs=list(bcs))
+    assemble: Any = dolfinx.fem.petsc.assemble_matrix  # its overload for a given matrix is not in its type
+    assemble(matrix, form, bcs=list(bcs))
 
 
 def cell_midpoint(mesh: dolfinx.mesh.Mesh) -> Floats:
     """Midpoint of the reference cell, (1, 3)."""
-    vertices = basix.geometry(basix.CellType[mesh.topology.cell_name()])
+    vertices = np.asarray(basix.geometry(basix.CellType[mesh.topology.cell_name()]), dtype=np.float64)
     return np.asarray(vertices.mean(axis=0)[None, :])
 
 

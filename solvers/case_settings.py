@@ -193,6 +193,7 @@ class OutputSettings(Block):
 
     fields: Literal["end", "cycles", "none"] = Field(
         default="end",
-        description='Fields for ParaView: at the "end", after all "cycles", or "none" (no unit)',
+        description='Fields for ParaView at the end of each phase: of the last cycle ("end"), of all '
+        '"cycles", or "none" (no unit)',
     )
     figures: StrictBool = Field(default=True, description="Draw the figures (true or false)")

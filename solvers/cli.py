@@ -169,6 +169,40 @@ def materials(
 
 
 @app.command()
+def verify(
+    quick: Annotated[bool, typer.Option("--quick", help="A subset that takes about a minute.")] = False,
+    data: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the rows as JSON.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the book there: page, figure, JSON.", show_default=False),
+    ] = None,
+) -> None:
+    """Compare the code with exact solutions; exit code 3 if a row fails."""
+    comm = _world()
+
+    def check() -> None:
+        for path in (data, output):
+            if path is not None:
+                _check_writable(path)
+
+    _on_first_rank(comm, check)
+    from solvers.verification import book
+
+    rows = book.all_rows(quick, comm)
+    if comm.rank == 0:
+        book.print_rows(rows)
+        if data is not None:
+            book.write_json(rows, data)
+        if output is not None:
+            book.write_book(rows, output)
+    failed = sum(not row.passed for row in rows)
+    if failed:
+        raise ComputationError(f"{failed} of {len(rows)} rows of the verification failed")
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of case files: every key and its unit."""
 

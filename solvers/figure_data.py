@@ -192,7 +192,7 @@ class PiecewiseAxis:
 
     def pieces(self) -> list[tuple[float, float]]:
         """Both ends of each piece, as places."""
-        return list(pairwise(self.places.tolist()))
+        return [(float(a), float(b)) for a, b in pairwise(self.places)]
 
 
 def readable_widths(lengths: Sequence[float]) -> list[float]:

@@ -108,7 +108,7 @@ def _ts_panel(axes: Axes, run: RunData, film: RunLayer) -> None:
 def _isentropes(run: RunData, film: RunLayer, cycle: int) -> list[tuple[Floats, Floats]]:
     """How the film would switch in a cycle if no entropy were produced: entropies and temperatures from end to end."""
     s, _, phase = ts_path(run, film, cycle)
-    out = []
+    out: list[tuple[Floats, Floats]] = []
     history = run.history
     for number, block in enumerate(run.case.cycle.phases):
         rows = (history["cycle"] == cycle) & (history["phase"] == block.name)
@@ -137,8 +137,8 @@ def _arrows(axes: Axes, s: Floats, T: Floats, phase: Floats) -> None:
         tail, tip = (np.array([np.interp(a, length, v[rows]) for v in (x, y)]) for a in (middle - 0.02, middle + 0.01))
         axes.annotate(
             "",
-            tip,
-            tail,
+            (float(tip[0]), float(tip[1])),
+            (float(tail[0]), float(tail[1])),
             xycoords="axes fraction",
             textcoords="axes fraction",
             arrowprops={"arrowstyle": "-|>", "color": PATH_SHADES[0], "mutation_scale": 20, "shrinkA": 0, "shrinkB": 0},
@@ -147,7 +147,8 @@ def _arrows(axes: Axes, s: Floats, T: Floats, phase: Floats) -> None:
         across /= max(float(np.hypot(*across)), 1e-12)
         across *= np.sign(across @ (tip - centre)) or 1.0
         axes.text(
-            *(tip + 0.045 * across),
+            float(tip[0] + 0.045 * across[0]),
+            float(tip[1] + 0.045 * across[1]),
             str(int(number) + 1),
             transform=axes.transAxes,
             ha="center",
@@ -283,7 +284,8 @@ def _show_layers(axes: Axes, run: RunData, place: PiecewiseAxis, top: float) -> 
         if layer.thickness > 2 * FACES * depth:
             middle = place([layer.bottom + FACES * depth, layer.top - FACES * depth])
             axes.axvspan(
-                *middle,
+                float(middle[0]),
+                float(middle[1]),
                 facecolor="none",
                 edgecolor=layer.colour,
                 hatch="//",

@@ -44,6 +44,8 @@ class Recorder:
         self.half_switched: float | None = None
         self.fraction_at_full_drive: float | None = None
         self.power_initial = 0.0
+        self._coldest, self._hottest = np.inf, 0.0
+        self._last_film: tuple[float, float] | None = None
         self._begin_cycle()
 
     # ---- events of the run -----------------------------------------------------------------------
@@ -159,7 +161,7 @@ class Recorder:
         self._ledger: Ledger = self.sim.ledger.copy()
         self._energy, self._entropy = float(totals.energy.sum()), float(totals.entropy.sum())
         self._coldest, self._hottest = np.inf, 0.0
-        self._last_film: tuple[float, float] | None = None
+        self._last_film = None
 
     def _out_of(self, layer: str, contact: dict[str, float]) -> float:
         """What leaves a layer through its contacts."""
@@ -199,9 +201,10 @@ class Recorder:
         cells, middle = self._central_column()
         tags = sim.tagged.cell_tags
         names = {number: name for name, number in sim.tagged.cell_names.items()}
-        label = dict(zip(tags.indices.tolist(), tags.values.tolist(), strict=True))
+        tag = np.zeros(int(tags.indices.max(initial=-1)) + 1, dtype=np.int32)
+        tag[tags.indices] = tags.values
         lines["z_m"] = middle[:, 2]
-        lines["layer"] = np.array([names[label[c]] for c in cells.tolist()])
+        lines["layer"] = np.array([names[int(tag[c])] for c in cells])
         return self._from_owner(lines, ("z_m", "layer"))
 
     def _profile(self, phase: str) -> dict[str, npt.NDArray[Any]]:
@@ -232,9 +235,7 @@ class Recorder:
         column = column[np.argsort(middle[column, 2])]
         return column, middle[column]
 
-    def _from_owner(
-        self, values: dict[str, npt.NDArray[Any]], names: tuple[str, ...]
-    ) -> dict[str, npt.NDArray[Any]]:
+    def _from_owner(self, values: dict[str, npt.NDArray[Any]], names: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
         """The arrays with some of them replaced by those of the rank that owns the column."""
-        theirs = self.sim.comm.bcast({name: values[name] for name in names}, root=self._owner)
-        return values | theirs
+        theirs: dict[str, npt.NDArray[Any]] = {name: values[name] for name in names}
+        return values | dict(self.sim.comm.bcast(theirs, root=self._owner))

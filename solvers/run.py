@@ -19,7 +19,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from solvers import checkpoint, setup
+from solvers import checkpoint
 from solvers.case import Case, case_sha256
 from solvers.errors import ComputationError, InputError
 from solvers.recorder import Recorder
@@ -86,10 +86,6 @@ def run_case(
             log.warning("interrupted; the state is in %s%s", saved, again)
         raise
     with sim.timed("output"):
-        if case.output.fields == "end":
-            from solvers.fields_output import write_fields
-
-            write_fields(sim, folder / "fields", "end")
         _save(sim, recorder, folder)
     summary = _summary(sim, recorder, time.perf_counter() - start)
     if comm.rank == 0:
@@ -120,10 +116,10 @@ def _advance(sim: Simulation, recorder: Recorder, folder: Path, quiet: bool) -> 
                     _show(sim, recorder, progress)
                 elif event == "phase":
                     recorder.end_of_phase()
+                    _write_fields(sim, folder)
+                    _save(sim, recorder, folder)
                 else:
                     _end_of_cycle(sim, recorder, folder)
-                if event == "phase":
-                    _save(sim, recorder, folder)
                 # A signal may have reached one rank only; all must stop at the same event.
                 if event != "start" and sim.comm.allreduce(len(stop), op=MPI.MAX):
                     raise Interrupted
@@ -137,11 +133,17 @@ def _end_of_cycle(sim: Simulation, recorder: Recorder, folder: Path) -> None:
     if sim.comm.rank == 0:
         cold = temperature(cycle["T_cold_K"])
         log.info("cycle %d: %s at %s, %d steps", sim.clock.cycle, recorder.cold, cold, sim.steps)
-    if sim.case.output.fields == "cycles":
+
+
+def _write_fields(sim: Simulation, folder: Path) -> None:
+    """At the end of each phase, of all cycles or of the last one (collective)."""
+    last = sim.clock.cycle + 1 == sim.case.cycle.repeat
+    if sim.case.output.fields == "cycles" or (sim.case.output.fields == "end" and last):
         from solvers.fields_output import write_fields
 
+        phase = sim.case.cycle.phases[sim.clock.phase - 1].name
         with sim.timed("output"):
-            write_fields(sim, folder / "fields", f"cycle-{sim.clock.cycle:04d}")
+            write_fields(sim, folder / "fields", f"cycle-{sim.clock.cycle + 1:04d}-{phase}")
 
 
 def _show(sim: Simulation, recorder: Recorder, progress: Progress) -> None:

@@ -84,7 +84,7 @@ class Simulation:
             self.stepper = HeatStepper(self.heat, case.solver.rtol)
             self.switching = self._switching()
         space = self.heat.space
-        self.u = np.full(space.n_local, case.start**2)
+        self.u: Floats = np.full(space.n_local, case.start**2)
         self.f = self.switching.nodal_fraction() if self.switching else np.ones(space.n_local)
         self.clock, self.ledger = Clock(), Ledger()
         self.bath_temperature = {bath.name: bath.temperature for bath in self.heat.baths}

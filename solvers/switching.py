@@ -109,9 +109,7 @@ class Columns:
         is_film, is_screened = (np.zeros(len(tagged.columns), dtype=bool) for _ in range(2))
         is_film[inside], is_screened[screened] = True, True
         same = tagged.columns[sides[:, 0]] == tagged.columns[sides[:, 1]]
-        outside = [
-            sides[same & is_film[sides[:, k]] & ~is_screened[sides[:, 1 - k]], 1 - k] for k in (0, 1)
-        ]
+        outside = [sides[same & is_film[sides[:, k]] & ~is_screened[sides[:, 1 - k]], 1 - k] for k in (0, 1)]
         self.reading = np.unique(np.concatenate([inside, *outside])).astype(np.int32)
         self.column_of_reading = local[tagged.columns[self.reading]]
 
@@ -221,21 +219,6 @@ class Switching:
             out[columns.film.layer] = float(total[0] / total[1])
         return out
 
-    def _wanted(self, peak: Floats, drive: float, entropies: list[Floats]) -> Floats:
-        """Fractions that a field asks for, each column keeping its entropy while it switches."""
-        out = np.empty_like(self.fraction)
-        for k, columns in enumerate(self.columns):
-            film, part = columns.film, self.part(k)
-            thickness = film.thickness if self.film_transition else None
-            out[part] = isentropic_fraction(
-                film.material, abs(drive) * peak[part], entropies[k], self.width, thickness
-            )
-        return out
-
-    def _misfit(self, wanted: Floats, fraction: Floats) -> float:
-        local = float((self._weight * np.abs(wanted - fraction)).sum())
-        return float(self.space.comm.allreduce(local))
-
     # ---- field and fraction together -------------------------------------------------------------
     def update(self, drive: float, u: Floats, f: Floats, largest: float = 1.0) -> bool | None:
         """Find the normal fractions at a drive, each column keeping its entropy (collective).
@@ -258,7 +241,8 @@ class Switching:
                 self.saved += 1
                 self._take(known)
             else:
-                self._iterate(known or self._solve(self.level, depths), drive, depths, laws, before, largest)
+                first = known if known is not None else self._solve(self.level, depths)
+                self._iterate(first, drive, depths, laws, before, largest)
         if self._mean_change(before, self.fraction) > largest:
             self.restore(start)
             return None
@@ -285,9 +269,9 @@ class Switching:
             def response(y: Floats, ratio: float = ratio) -> Floats:
                 # Share of the flux that has penetrated: 1 / (1 + (1 - f) (d / 2 lambda)^2).
                 penetrated = 1.0 / (1.0 + ratio * expit(-y))
-                return stiff * (PENETRATION_RESPONSE * penetrated + LEVEL_RESPONSE * np.clip(y, -3.0, 3.0))
+                return np.asarray(stiff * (PENETRATION_RESPONSE * penetrated + LEVEL_RESPONSE * np.clip(y, -3.0, 3.0)))
 
-            field = (drive * pattern.peak[part] / laws[k].scale) ** 2
+            field = np.asarray((drive * pattern.peak[part] / laws[k].scale) ** 2)
             new[part] = laws[k].level(field, old, response)
             pure = pure and bool((np.abs(new[part]) > 0.99 * LEVEL_LIMIT).all())
             moved = np.abs(expit(new[part]) - expit(old))
@@ -308,7 +292,7 @@ class Switching:
 
     @staticmethod
     def _same_depths(pattern: Pattern, depths: tuple[float, ...]) -> bool:
-        return np.allclose(pattern.depths, depths, rtol=DEPTH_TOLERANCE, atol=0.0)
+        return bool(np.allclose(pattern.depths, depths, rtol=DEPTH_TOLERANCE, atol=0.0))
 
     def _recall(self, drive: float, depths: tuple[float, ...], laws: list[TransitionLaw]) -> Pattern | None:
         """The known pattern nearest to rest, among those from the nearest drives and the present one."""
@@ -317,7 +301,9 @@ class Switching:
         )[:PATTERNS_TRIED]
         if self.pattern is not None and self._same_depths(self.pattern, depths):
             known.append(self.pattern)
-        return min(known, key=lambda p: self._next(p, drive, laws, 1.0)[1], default=None)
+        if not known:
+            return None
+        return min(known, key=lambda p: self._next(p, drive, laws, 1.0)[1])
 
     def _mean_change(self, before: Floats, after: Floats) -> float:
         local = float((self._weight * (after - before)).sum())
@@ -358,10 +344,11 @@ class Switching:
 
     def _take(self, pattern: Pattern) -> None:
         self.pattern, self.level = pattern, pattern.level
+        self.problem.set_screening(self._screening(pattern.level, pattern.depths))
         self.problem.potential.x.array[:] = pattern.potential
 
-    def _solve(self, level: Floats, depths: tuple[float, ...]) -> Pattern:
-        """Solve the field problem for a pattern."""
+    def _screening(self, level: Floats, depths: tuple[float, ...]) -> Floats:
+        """(1 - f) / lambda^2 of every local cell, 1/m^2."""
         screening = np.zeros(self._n_cells)
         switching = {columns.film.layer: k for k, columns in enumerate(self.columns)}
         for film, cells, depth in zip(self.films, self._film_cells, depths, strict=True):
@@ -369,7 +356,11 @@ class Switching:
             if film.layer in switching:
                 k = switching[film.layer]
                 screening[cells] *= expit(-level[self.part(k)])[self.columns[k].column_of_cell]
-        self.problem.solve(screening)
+        return screening
+
+    def _solve(self, level: Floats, depths: tuple[float, ...]) -> Pattern:
+        """Solve the field problem for a pattern."""
+        self.problem.solve(self._screening(level, depths))
         per_drive = self.problem.per_drive(self.share)
         peak = np.zeros_like(level)
         for k, columns in enumerate(self.columns):
@@ -413,7 +404,7 @@ class TransitionLaw:
         k = place.astype(np.int64)
         weight, column = place - k, np.arange(len(y))
         critical = (1 - weight) * self._critical[k, column] + weight * self._critical[k + 1, column]
-        return critical + self.slope * y
+        return np.asarray(critical + self.slope * y)
 
     def level(self, field: Floats, old: Floats, response: Callable[[Floats], Floats]) -> Floats:
         """Levels at which law and field meet if the field falls by `response` as the level grows (by bisection).

@@ -36,6 +36,7 @@ COARSE = [
     "output.figures=false",
 ]
 
+
 def coarse(*more: str) -> Case:
     return load_case(CASES / "refrigerator.toml", [*COARSE, *more])
 
@@ -131,9 +132,7 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
     monkeypatch.setattr(run_module, "_show", show)
 
 
-def test_resume_gives_the_same(
-    finished: Result, shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resume_gives_the_same(finished: Result, shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shared_tmp_path / "out"
     with monkeypatch.context() as patch:
         _stop_after(patch, 20)

@@ -65,6 +65,9 @@ class LayerwiseSpace:
         tagged: the mesh and its groups; coordinates times ``tagged.length_unit`` are metres.
         layers: layer name -> names of the cell groups that belong to it (a barrier belongs to the layer above it).
 
+    Raises:
+        ValueError: in parallel, a rank has no cell of the mesh, or the mesh has no ghost cells.
+
     Attributes:
         names: layer names, in the order given.
         n_owned: nodes owned by this rank; they come first in every nodal array.
@@ -85,6 +88,11 @@ class LayerwiseSpace:
         mesh = tagged.mesh
         self.comm: MPI.Intracomm = mesh.comm
         dim = mesh.topology.dim
+        cells = mesh.topology.index_map(dim)
+        if self.comm.allreduce(cells.size_local + cells.num_ghosts, op=MPI.MIN) == 0:
+            raise ValueError("a rank has no cell of the mesh: use fewer ranks")
+        if self.comm.size > 1 and self.comm.allreduce(cells.num_ghosts) == 0:
+            raise ValueError("the mesh has no ghost cells: make it with GhostMode.shared_facet")
         for pair in ((dim, 0), (dim - 1, 0), (dim - 1, dim), (0, dim)):
             mesh.topology.create_connectivity(*pair)
         vertex_map = mesh.topology.index_map(0)

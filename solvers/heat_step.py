@@ -18,6 +18,7 @@ GAMMA = 1.0 - 1.0 / np.sqrt(2.0)  # SDIRK2, L-stable and stiffly accurate (Alexa
 NEWTON_LIMIT = 30
 NEWTON_TOLERANCE = 1e-9  # largest change of u, relative to itself and 1e-4 of the hottest connected layer
 BALANCE_TOLERANCE = 1e-13  # energy balance of a layer, relative to its energy
+FILTER_TOLERANCE = 1e-7  # of the solves that filter the error: the length of a step must not depend on the ranks
 EPSILON = float(np.finfo(float).eps)
 SAFETY, GROWTH, SHRINK = 0.9, 5.0, 0.2
 SHORTEST = 1e-18  # steps shorter than this part of the whole time mean that there is no solution to be found
@@ -127,11 +128,12 @@ class HeatStepper:
         problem = self.problem
         group, size, n = problem.group, problem.n_groups + 1, problem.space.n_owned
         owned = group[:n] + 1
-        residual = np.bincount(owned, state.residual[:n], minlength=size)
+        residual: Floats = np.bincount(owned, state.residual[:n], minlength=size).astype(np.float64)
         # What can be closed: the energy of the layers, and sums of flows that nearly cancel, to round-off.
         gross = BALANCE_TOLERANCE * state.energy[:n] + 4 * EPSILON * h * np.abs(state.flow.nodal[:n])
-        level = np.bincount(owned, gross, minlength=size)
-        jacobian = np.diag(np.bincount(owned, state.slope[:n], minlength=size))
+        level: Floats = np.bincount(owned, gross, minlength=size).astype(np.float64)
+        level += 4 * EPSILON * np.bincount(group + 1, h * state.flow.bath_slope * state.u, minlength=size)
+        jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size))
         jacobian += np.diag(np.bincount(group + 1, h * state.flow.bath_slope, minlength=size))
         for s in state.flow.slopes:
             cross = group[s.i] != group[s.j]  # flow inside a group cancels in its balance
@@ -208,7 +210,7 @@ class HeatStepper:
         # What relaxes within the step is damped by the method like 1/dt: filter twice, or it is taken for an error.
         node = np.where(problem.held, 0.0, error)[:n]
         for _ in range(2):
-            node = state.slope[:n] * problem.matrix.precondition(node)
+            node = state.slope[:n] * problem.matrix.solve(node, FILTER_TOLERANCE)
         weight = space.volume[:n]
         local = np.zeros(2)
         worst = 0.0
@@ -292,7 +294,7 @@ class HeatStepper:
             moving = problem.space.comm.allreduce(float(change.max(initial=0.0)), op=MPI.MAX) > STEADY_TOLERANCE
             quiet = 0 if moving else quiet + 1
             if quiet == 2:
-                problem.close(state.flow, (state.energy - energy) / dt)
+                problem.close(state.flow, np.asarray((state.energy - energy) / dt))
                 return u, state.flow
             dt *= 10.0
         raise StepFailure("heat: no steady state; is some layer without a bath?")

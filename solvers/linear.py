@@ -21,6 +21,7 @@ AMG_OPTIONS = {
     "pc_hypre_boomeramg_interp_type": "ext+i",
     "pc_hypre_boomeramg_P_max": "4",
 }
+TOLERANCE = 1e-10
 REBUILD_AFTER = 12  # iterations with a reused preconditioner that call for a new one
 
 
@@ -88,7 +89,7 @@ class NetworkMatrix:
         ksp.setOptionsPrefix("heat_")
         ksp.setOperators(mat)
         ksp.setType("gmres")
-        ksp.setTolerances(rtol=1e-10, atol=1e-300, max_it=100)
+        ksp.setTolerances(rtol=TOLERANCE, atol=1e-300, max_it=100)
         pc = ksp.getPC()
         pc.setType("hypre")
         pc.setHYPREType("boomeramg")
@@ -100,7 +101,7 @@ class NetworkMatrix:
         for key in defaults:
             options.delValue(key)
         self._ksp = ksp
-        self._stale = True
+        self._stale, self._reused = True, False
 
     def destroy(self) -> None:
         """Free the PETSc objects."""
@@ -132,13 +133,16 @@ class NetworkMatrix:
         self._mat.setValuesIJV(self._offsets, self._columns, values, add, rowmap=self._rows)
         self._mat.assemble()
         assert self._ksp is not None
-        self._ksp.getPC().setReusePreconditioner(not self._stale)
+        self._reused = not self._stale
+        self._stale = False
+        self._ksp.getPC().setReusePreconditioner(self._reused)
 
-    def solve(self, right: Floats) -> Floats:
+    def solve(self, right: Floats, rtol: float = TOLERANCE) -> Floats:
         """Solve for owned values; dropped nodes get the value of their root (collective).
 
         Args:
             right: right-hand side at owned nodes; those of dropped nodes are added to their roots.
+            rtol: residual at which to stop, relative to the first.
 
         Returns:
             Solution at owned nodes, (n_owned,).
@@ -147,16 +151,17 @@ class NetworkMatrix:
             StepFailure: the iteration did not converge.
         """
         assert self._ksp is not None
+        self._ksp.setTolerances(rtol=rtol)
         x = self._iterate(right)
-        if self._ksp.getConvergedReason() <= 0 and not self._stale:
-            self._stale = True
+        if self._ksp.getConvergedReason() <= 0 and self._reused:
+            self._reused = False
             self._ksp.getPC().setReusePreconditioner(False)
             x = self._iterate(right)
         reason, iterations = self._ksp.getConvergedReason(), self._ksp.getIterationNumber()
         if reason <= 0:
             self._stale = True
             raise StepFailure(f"heat: linear solver gave up (PETSc reason {reason})")
-        self._stale = iterations > REBUILD_AFTER
+        self._stale |= iterations > REBUILD_AFTER
         self.iterations_max = max(self.iterations_max, iterations)
         self.solves += 1
         return x
@@ -165,13 +170,6 @@ class NetworkMatrix:
         assert self._ksp is not None
         self._right.array_w[:] = self.combine(right) * self._scale
         self._ksp.solve(self._right, self._solution)
-        return self._spread()
-
-    def precondition(self, right: Floats) -> Floats:
-        """One application of the preconditioner to owned values, in the units of `solve` (collective)."""
-        assert self._ksp is not None
-        self._right.array_w[:] = self.combine(right) * self._scale
-        self._ksp.getPC().apply(self._right, self._solution)
         return self._spread()
 
     def combine(self, values: Floats) -> Floats:

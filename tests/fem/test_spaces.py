@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dolfinx.mesh
 import numpy as np
 import pytest
 from mpi4py import MPI
 
 from fem.spaces import LayerwiseSpace
+from meshes.tagged import TaggedMesh
 from solvers.verification.boxes import Slab, layered_box
 
 SLABS = [Slab("a", 1e-3, 2), Slab("b", 2e-3, 3), Slab("c", 5e-4, 1)]
@@ -14,15 +16,15 @@ SIZE = (1e-2, 2e-2)
 
 
 def by_layer(x):
-    """Rank 0 has the lowest layer, and so on: most ranks own no cell of some layer."""
-    return np.minimum((x[:, 2] > 1e-3).astype(int) + (x[:, 2] > 3e-3), MPI.COMM_WORLD.size - 1)
+    """Rank 0 has the lowest layer, and so on, a fourth half of the highest: most own no cell of some layer."""
+    return np.minimum((x[:, 2] > 1e-3) + 1 * (x[:, 2] > 3e-3) * (1 + (x[:, 0] > 5e-3)), MPI.COMM_WORLD.size - 1)
 
 
 def apart(x):
     """The last rank has one corner only; it touches no interface."""
     last = MPI.COMM_WORLD.size - 1
     corner = (x[:, 0] > 0.75e-2) & (x[:, 1] > 1.5e-2) & (x[:, 2] < 5e-4)
-    return np.where(corner, last, (x[:, 1] > 1e-2) * max(last - 1, 0))
+    return np.where(corner, last, (x[:, 1] / 2e-2 * last).astype(int))
 
 
 @pytest.fixture(params=[False, True], ids=["hexahedra", "tetrahedra"])
@@ -122,3 +124,19 @@ def test_maximum_and_accumulate(space, comm):
     assert (seen >= 1).all()
     # As many copies in all as there are owned nodes and ghosts.
     assert space.layer_sums(seen).sum() == comm.allreduce(space.n_local)
+
+
+@pytest.mark.mpi
+def test_meshes_that_do_not_fit(comm):
+    if comm.size == 1:
+        pytest.skip("needs ranks")
+    tagged = layered_box(comm, SLABS, SIZE, (4, 4), rank_of=lambda x: np.zeros(len(x)))
+    with pytest.raises(ValueError, match="no cell"):
+        LayerwiseSpace(tagged, {"lower": ["a"]})
+    corners = [np.zeros(3), np.ones(3)]
+    mesh = dolfinx.mesh.create_box(comm, corners, [8, 4, 4], ghost_mode=dolfinx.mesh.GhostMode.none)
+    cells = np.arange(mesh.topology.index_map(3).size_local, dtype=np.int32)
+    tags = dolfinx.mesh.meshtags(mesh, 3, cells, np.ones(len(cells), dtype=np.int32))
+    none = dolfinx.mesh.meshtags(mesh, 2, cells[:0], cells[:0])
+    with pytest.raises(ValueError, match="ghost"):
+        LayerwiseSpace(TaggedMesh(mesh, tags, none, {"all": 1}, {}), {"all": ["all"]})

@@ -52,6 +52,7 @@ class FieldProblem:
     Attributes:
         potential: unit solution A; its values are in mesh coordinates, so read it through the methods.
         screening: (1 - f) / lambda^2 per cell in mesh coordinates, at least the floor.
+        screened: measure over the cells whose screening may differ from zero.
 
     Raises:
         ValueError: first order on tetrahedra, which does not converge on flat layers; H imposed on a wall or on facets
@@ -87,6 +88,9 @@ class FieldProblem:
         self.comm.Allreduce(MPI.IN_PLACE, high, op=MPI.MAX)
         self._floor = FLOOR / float((high - low).max()) ** 2
         self._bcs = [self._wall_condition(walls)]
+        # Exact on boxes and on flat tetrahedra; the estimate of UFL is twice that, and far more on curved cells.
+        curved = mesh.geometry.cmap.degree - 1
+        self._quadrature = {"quadrature_degree": 2 * (degree + curved)}
         self._phase_gradient()
         self._build_forms(superconductors, walls)
         self._ksp = self._direct_solver()
@@ -117,7 +121,8 @@ class FieldProblem:
         inside = tuple(names[name] for name in superconductors)
         outside = tuple(number for number in names.values() if number not in inside)
         # All integrals of one type share one measure: DOLFINx 0.9 mixes up the data of several.
-        dx = ufl.Measure("dx", domain=mesh, subdomain_data=tags)
+        dx = ufl.Measure("dx", domain=mesh, subdomain_data=tags, metadata=self._quadrature)
+        self.screened = dx(inside)
         base = ufl.inner(ufl.curl(a), ufl.curl(v)) * dx
         if outside:
             base += self._floor * ufl.inner(a, v) * dx(outside)
@@ -155,7 +160,7 @@ class FieldProblem:
             )
         source.x.scatter_forward()
         load = ufl.inner(source, v) * dx
-        ds = ufl.Measure("ds", domain=mesh, subdomain_data=tagged.facet_tags)
+        ds = ufl.Measure("ds", domain=mesh, subdomain_data=tagged.facet_tags, metadata=self._quadrature)
         exterior = dolfinx.mesh.exterior_facet_indices(mesh.topology)
         owned = mesh.topology.index_map(2).size_local
         for name, given in drive.tangential_field.items():
@@ -203,10 +208,18 @@ class FieldProblem:
         self.factor(screening)
         self.solve_right(self.right)
 
+    def set_screening(self, screening: Floats) -> None:
+        """Set the screening (1/m^2, every local cell) that goes with a known solution, without solving."""
+        self.set_screening(screening)
+
+    def set_screening(self, screening: Floats) -> None:
+        """Say what the screening is (1/m^2, per local cell): in the next matrix and in the results."""
+        self.screening.x.array[:] = np.maximum(screening * self.unit**2, self._floor)
+
     def factor(self, screening: Floats) -> None:
         """Assemble and factor the matrix, and `right`, the right-hand side of the unit drive (collective)."""
         t0 = time.perf_counter()
-        self.screening.x.array[:] = np.maximum(screening * self.unit**2, self._floor)
+        self.set_screening(screening)
         self._base.copy(self._matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
         for form in self._bilinear[1:]:
             compat.add_to_matrix(self._matrix, form, self._bcs)
@@ -333,7 +346,7 @@ class FieldProblem:
         mesh, p = self.tagged.mesh, self.potential
         self._weight = dolfinx.fem.Function(self.screening.function_space)
         self._axis = dolfinx.fem.Constant(mesh, np.zeros(3))
-        w, axis, dx = self._weight, self._axis, ufl.Measure("dx", domain=mesh)
+        w, axis, dx = self._weight, self._axis, ufl.Measure("dx", domain=mesh, metadata=self._quadrature)
         current = -self.screening * (p + self._lift)
         return {
             "volume": dolfinx.fem.form(w * dx),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mpi4py import MPI
 
-from solvers.verification import field_manufactured, field_slabs, field_stack, field_strips
+from solvers.verification import field_bodies, field_manufactured, field_slabs, field_stack, field_strips
 from solvers.verification.report import Row
 
 Case = Callable[[MPI.Intracomm, bool], list[Row]]
@@ -18,6 +18,8 @@ CASES: dict[str, Case] = {
     "slab with a current": field_slabs.transport_slab,
     "strip": field_strips.uniform_strip,
     "Meissner strip": field_strips.meissner_strip,
+    "cylinder": field_bodies.cylinder,
+    "sphere": field_bodies.sphere,
     "transition field of films": field_slabs.transition_field,
     "manufactured": field_manufactured.manufactured,
     "barrier": field_stack.barrier,

@@ -62,7 +62,7 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else 100)
     table = Table(title=summary["case"]["title"], box=box.SIMPLE_HEAD, padding=0, title_justify="left")
     heads = ("cycle", "T cold\nmK", "film min\nmK", "film max\nmK", "Q cold\nJ", "Q hot\nJ", "work\nJ")
-    for name in (*heads, "entropy\nJ/K", "1st law\nresidual"):
+    for name in (*heads, "entropy\nJ/K", "1st law\n"):
         table.add_column(name, justify="right", no_wrap=True)
     for k, c in enumerate(results["cycles"], start=1):
         cells = [f"{1e3 * c[key]:.5g}" for key in ("T_cold_K", "T_working_min_K", "T_working_max_K")]

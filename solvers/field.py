@@ -210,10 +210,6 @@ class FieldProblem:
 
     def set_screening(self, screening: Floats) -> None:
         """Set the screening (1/m^2, every local cell) that goes with a known solution, without solving."""
-        self.set_screening(screening)
-
-    def set_screening(self, screening: Floats) -> None:
-        """Say what the screening is (1/m^2, per local cell): in the next matrix and in the results."""
         self.screening.x.array[:] = np.maximum(screening * self.unit**2, self._floor)
 
     def factor(self, screening: Floats) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mpi4py import MPI
 
-from solvers.verification import field_bodies, field_manufactured, field_slabs, field_stack, field_strips
+from solvers.verification import field_bodies, field_eddy, field_manufactured, field_slabs, field_stack, field_strips
 from solvers.verification.report import Row
 
 Case = Callable[[MPI.Intracomm, bool], list[Row]]
@@ -21,6 +21,8 @@ CASES: dict[str, Case] = {
     "cylinder": field_bodies.cylinder,
     "sphere": field_bodies.sphere,
     "transition field of films": field_slabs.transition_field,
+    "eddy slab": field_eddy.eddy_slab,
+    "magnetic Stefan front": field_eddy.stefan_front,
     "manufactured": field_manufactured.manufactured,
     "barrier": field_stack.barrier,
     "quarter": field_stack.quarter,

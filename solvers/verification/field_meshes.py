@@ -35,6 +35,9 @@ def brick_mesh(
 
     Returns:
         The mesh; facet groups are the six walls "x-", "x+", "y-", "y+", "z-" and "z+".
+
+    Raises:
+        ValueError: a cell is in no group.
     """
     lines: list[Floats] = [np.asarray(np.asarray(line, dtype=np.float64) / unit) for line in nodes]
     shape = dolfinx.mesh.CellType.tetrahedron if tetrahedra else dolfinx.mesh.CellType.hexahedron
@@ -53,6 +56,8 @@ def brick_mesh(
             if interval is not None:
                 inside &= (middle[:, k] > interval[0] / unit) & (middle[:, k] < interval[1] / unit)
         values[inside] = tag
+    if comm.allreduce(int((values == 0).any())):
+        raise ValueError("there are cells in no group: do the groups end at nodes?")
     names = {name: tag for tag, name in enumerate(groups, start=1)}
     facet_tags, facet_names = _walls(mesh, lines)
     return TaggedMesh(mesh, dolfinx.mesh.meshtags(mesh, 3, cells, values), facet_tags, names, facet_names, unit)

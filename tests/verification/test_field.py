@@ -28,6 +28,12 @@ def test_known_answer(name: str, comm: MPI.Intracomm) -> None:
     check(rows)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_known_answer_in_full(name: str, comm: MPI.Intracomm) -> None:
+    check(CASES[name](comm, False))
+
+
 @pytest.mark.mpi
 def test_no_net_current_in_the_tantalum_of_the_refrigerator(comm: MPI.Intracomm) -> None:
     coarse = ["mesh.edge_cell=3um", "mesh.interior_cell=6um", "mesh.growth=3", "mesh.lateral_growth=3"]

@@ -255,17 +255,25 @@ class LayerwiseSpace:
         return out
 
     # ---- faces -----------------------------------------------------------------------------------
-    def face(self, layer: str, facets: Ints) -> tuple[Ints, Floats]:
+    def face(
+        self, layer: str, facets: Ints, patch: tuple[float, float, float, float] | None = None
+    ) -> tuple[Ints, Floats]:
         """Nodes of a layer on facets owned by this rank, with their areas.
 
         Args:
             layer: the layer whose side of the facets is meant.
             facets: local facet numbers; those of other ranks and of other layers are skipped.
+            patch: (x0, x1, y0, y1) in metres: of horizontal facets, count only the part of the area inside.
 
         Returns:
             Local nodes and areas in m^2, one entry for each (facet, corner).
         """
         vertices, area = self._facet_corners(facets)
+        if patch is not None:
+            x = self._vertex_x[vertices]
+            middle = x.mean(axis=1, keepdims=True)
+            for axis, (low, high) in enumerate((patch[:2], patch[2:])):
+                area = area * _share(x[..., axis], middle[..., axis], low, high)
         nodes = self._node_of_vertex[self.layer_number(layer)][vertices]
         touching = (nodes >= 0).all(axis=1)
         return nodes[touching].reshape(-1), area[touching].reshape(-1)
@@ -311,3 +319,11 @@ def _corner_volumes(x: Floats) -> Floats:
     k = np.arange(8)
     jacobian = np.stack([x[:, k ^ bit] - x for bit in (1, 2, 4)], axis=-1)
     return np.asarray(np.abs(np.linalg.det(jacobian)) / 8)
+
+
+def _share(a: Floats, b: Floats, low: float, high: float) -> Floats:
+    """Share of the stretch between a and b that lies between low and high."""
+    first, last = np.minimum(a, b), np.maximum(a, b)
+    inside = np.maximum(np.minimum(last, high) - np.maximum(first, low), 0.0)
+    within = ((a >= low) & (a <= high)).astype(np.float64)
+    return np.asarray(np.divide(inside, last - first, out=within, where=last > first))

@@ -141,8 +141,10 @@ class HeatProblem:
         flag[nodes] = 1.0
         return np.flatnonzero(self.space.accumulate(flag)).astype(np.int32)
 
-    def _face(self, layer: str, facets: Sequence[str], what: str) -> tuple[Ints, Floats]:
-        nodes, area = self.space.face(layer, self.space.tagged.facets(*facets))
+    def _face(
+        self, layer: str, facets: Sequence[str], what: str, patch: tuple[float, float, float, float] | None = None
+    ) -> tuple[Ints, Floats]:
+        nodes, area = self.space.face(layer, self.space.tagged.facets(*facets), patch)
         if self.space.comm.allreduce(len(nodes)) == 0:
             raise ValueError(f"{what}: layer {layer!r} has no facet of {list(facets)}")
         unique, inverse = np.unique(nodes, return_inverse=True)
@@ -151,19 +153,15 @@ class HeatProblem:
     def _source_nodes(self, source: Source) -> Floats:
         weight: Floats = np.zeros(self.space.n_local)
         if source.facets:
-            nodes, area = self._face(source.layer, source.facets, f"load {source.name!r}")
+            nodes, area = self._face(source.layer, source.facets, f"load {source.name!r}", source.patch)
             weight[nodes] = area
             weight = self.space.accumulate(weight)
         else:
             nodes = self.space.nodes(source.layer)
             weight[nodes] = self.space.volume[nodes]
-        if source.patch is not None:
-            x0, x1, y0, y1 = source.patch
-            x, y = self.space.x[:, 0], self.space.x[:, 1]
-            weight[(x < x0) | (x > x1) | (y < y0) | (y > y1)] = 0.0
         total = float(self.space.layer_sums(weight).sum())
         if total <= 0:
-            raise ValueError(f"load {source.name!r}: no mesh node lies in its patch; refine the mesh there")
+            raise ValueError(f"load {source.name!r}: its patch lies outside the face")
         density: Floats = np.full(self.space.n_local, source.power / total)
         if source.density is not None:
             density += source.density(self.space.x)

@@ -69,7 +69,7 @@ class Source:
         layer: the layer heated.
         power: W in all, spread evenly.
         facets: facet group names; empty: the volume of the layer.
-        patch: (x0, x1, y0, y1) in metres on the face, or None for all of it.
+        patch: (x0, x1, y0, y1) in metres on the (horizontal) face, or None for all of it.
         density: power added to that, W/m^3 or on facets W/m^2, as a function of points (n, 3) in metres.
     """
 
@@ -79,3 +79,8 @@ class Source:
     facets: Sequence[str] = ()
     patch: tuple[float, float, float, float] | None = None
     density: Callable[[Floats], Floats] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a patch of a volume."""
+        if self.patch is not None and not self.facets:
+            raise ValueError(f"load {self.name!r}: a patch needs the facets on which it lies")

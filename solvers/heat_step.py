@@ -183,12 +183,12 @@ class HeatStepper:
         problem.close(first.flow, rate1)
         target = energy + (dt - h) * rate1
         lowest = float(target[~problem.held].min(initial=np.inf))
+        rate0 = np.where(problem.held, 0.0, problem.power(u, f).nodal)
         if problem.space.comm.allreduce(lowest, op=MPI.MIN) <= 0:
-            return self._finish(h, first, [(h, first.flow)], 1.0)
+            return self._finish(h, first, [(h, first.flow)], self._error(first, f, h / 2 * (rate1 - rate0), h))
         second = self.solve_stage(first.u, f, target, h)
         rate2 = (second.energy - target) / h
         problem.close(second.flow, rate2)
-        rate0 = np.where(problem.held, 0.0, problem.power(u, f).nodal)
         w0, w1, w2 = dt * ERROR_WEIGHTS
         error = self._error(second, f, w0 * rate0 + w1 * rate1 + w2 * rate2, h)
         return self._finish(dt, second, [(dt - h, first.flow), (h, second.flow)], error)
@@ -284,7 +284,7 @@ class HeatStepper:
         """
         problem = self.problem
         u, _, _ = problem.engage(u, f)
-        dt = min(self.first_dt(u, f), 1.0)
+        dt = min(self.first_dt(u, f), 1.0) or 1.0
         quiet = 0
         for _ in range(STEADY_LIMIT):
             energy, _ = problem.energy(u, f)

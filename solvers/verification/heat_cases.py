@@ -13,6 +13,13 @@ from fem.interfaces import ElectronPhonon, PhononContact, TunnelJunction, phonon
 from fem.materials import Material
 from solvers.heat import Bath
 from solvers.verification.heat_block import AREA, Block, entropy_normal, entropy_super, metal
+from solvers.verification.heat_manufactured import (
+    contact_limits,
+    jump_convergence,
+    layers_in_series,
+    slab_estimate,
+    time_convergence,
+)
 from solvers.verification.report import Row
 
 Floats = npt.NDArray[np.float64]
@@ -273,19 +280,23 @@ def heat_rows(quick: bool, comm: MPI.Intracomm) -> list[Row]:
     """The heat part of the verification book (collective).
 
     Args:
-        quick: leave out what takes long.
+        quick: coarser meshes in the convergence studies.
         comm: MPI communicator.
     """
     cases = [
+        kirchhoff,
+        robin_transient,
         cool_down,
         two_bodies,
         magnetisation,
         latent_heat,
-        reversible_cycle,
-        kirchhoff,
-        robin_transient,
         kapitza_pair,
         electron_phonon,
         unlike_superconductors,
+        reversible_cycle,
+        contact_limits,
+        layers_in_series,
+        time_convergence,
+        slab_estimate,
     ]
-    return [row for case in cases for row in case(comm)]
+    return [*(row for case in cases for row in case(comm)), *jump_convergence(comm, quick)]

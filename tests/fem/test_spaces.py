@@ -78,6 +78,16 @@ def test_interface(space, comm):
 
 
 @pytest.mark.mpi
+def test_patch(space, comm):
+    """The part of a face that a patch covers; its edges need not be those of cells (hexahedra: exact)."""
+    facets = space.tagged.facets("top")
+    nodes, area = space.face("upper", facets, (0.1e-2, 0.64e-2, -1.0, 0.9e-2))
+    exact = comm.allreduce(float(area.sum())) / (0.54e-2 * 0.9e-2)
+    assert exact == pytest.approx(1.0, rel=1e-12 if space.cell_nodes.shape[1] == 8 else 0.1)
+    assert (space.x[nodes[area > 0], 1] < 1.01e-2).all()
+
+
+@pytest.mark.mpi
 def test_conduction_weights(space, comm):
     """Energy of u = a.x + b.x^2 z: exact for linear functions, second order for others; none between layers."""
     edges = space.edges

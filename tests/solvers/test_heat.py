@@ -229,9 +229,35 @@ def test_sources(comm):
         if name in ("face", "patch"):
             assert not flow.nodal[z < 3.49e-3].any()
         if name == "patch":
-            assert not flow.nodal[(x > 0.6e-2) | (y < 0.9e-2)].any()
-    with pytest.raises(ValueError, match="no mesh node"):
-        problem(comm, sources=[Source("tiny", "c", 1e-6, ["top"], (1e-4, 2e-4, 1e-4, 2e-4))])
+            assert not flow.nodal[(x > 0.76e-2) | (y < 0.4e-2)].any()
+    # Smaller than a cell: its power goes to the corner of the cell that it is in.
+    heat = problem(comm, sources=[Source("tiny", "c", 1e-6, ["top"], (1e-4, 2e-4, 1e-4, 2e-4))])
+    powers = heat.power(u, f).nodal
+    assert powers.sum() == pytest.approx(powers[(x == 0) & (y == 0)].sum(), rel=1e-12)
+    with pytest.raises(ValueError, match="outside the face"):
+        problem(comm, sources=[Source("off", "c", 1e-6, ["top"], (2e-2, 3e-2, 0.0, 1e-2))])
+    with pytest.raises(ValueError, match="needs the facets"):
+        Source("off", "c", 1e-6, patch=(0.0, 1.0, 0.0, 1.0))
+
+
+def test_patch_on_a_quarter():
+    """A patch in the middle of a full model heats as its quarter does with a quarter of the power."""
+    results = []
+    for whole in (True, False):
+        factor = 2 if whole else 1
+        tagged = layered_box(MPI.COMM_SELF, SLABS[:1], (factor * 1e-2, factor * 1e-2), (factor * 6, factor * 6))
+        patch = (0.5e-2, 1.5e-2, 0.7e-2, 1.3e-2) if whole else (-0.5e-2, 0.5e-2, -0.3e-2, 0.3e-2)
+        source = Source("load", "a", 1e-5 * factor**2, ["top"], patch)
+        bath = Bath("bath", "a", 0.1, ["bottom"], Conductance(1.0))
+        heat = HeatProblem(tagged, {"a": HeatLayer(PLAIN, ["a"])}, (), [bath], [source])
+        u, flow = HeatStepper(heat).steady(np.full(heat.space.n_local, 0.01), np.ones(heat.space.n_local))
+        corner = 1e-2 if whole else 0.0  # the middle of the device
+        x, y, z = heat.space.x.T
+        inside = (np.abs(z - 1e-3) < 1e-9) & (x > corner - 1e-9) & (y > corner - 1e-9)
+        order = np.lexsort((x[inside], y[inside]))
+        results.append(np.append(np.sqrt(u[inside][order]), flow.bath["bath"] / factor**2))
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-9)
+    assert np.ptp(results[0]) > 1e-3
 
 
 def test_names_and_facets_are_checked():
@@ -256,6 +282,15 @@ def test_switch_keeps_each_nodes_entropy():
     np.testing.assert_allclose(heat.entropy(new, new_f), heat.entropy(u, f), rtol=1e-12)
     assert work == pytest.approx(heat.energy(new, new_f)[0].sum() - heat.energy(u, f)[0].sum(), rel=1e-9)
     np.testing.assert_array_equal(new[heat.space.layer > 0], u[heat.space.layer > 0])
+
+
+def test_a_step_too_long_is_refused():
+    """Where the second stage would go negative, the backward-Euler step that is left must own up to its error."""
+    contact = Contact("a|b", "a", "b", ["a|b"], TunnelJunction(CU, CU, 2e-6))
+    heat = problem(MPI.COMM_SELF, [contact], materials=(CU, CU, CU))
+    step = HeatStepper(heat, 1e-3).step(start(heat, 0.2, 1e-3, 0.1), np.ones(heat.space.n_local), 1e3)
+    assert step.dt < 1e3
+    assert step.error > 5
 
 
 # ---- any number of ranks -----------------------------------------------------------------------------------------

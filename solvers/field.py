@@ -33,6 +33,8 @@ Ints = npt.NDArray[np.int32]
 
 # Larger floors disturb the current (linearly), smaller ones break the factorisation down where cells are 2 nm thick.
 FLOOR = 1e-4
+# Errors of MUMPS that call for more workspace (users' guide, INFOG(1)).
+MUMPS_TOO_SMALL = (-8, -9, -14, -15, -17, -20)
 
 
 class FieldProblem:
@@ -93,6 +95,8 @@ class FieldProblem:
         self._quadrature = {"quadrature_degree": 2 * (degree + curved)}
         self._phase_gradient()
         self._build_forms(superconductors, walls)
+        self._relaxation = 20  # workspace of MUMPS over its estimate in per cent, its default
+        self._solution, self.right = self._matrix.createVecRight(), self._matrix.createVecLeft()
         self._ksp = self._direct_solver()
 
     # ---- set-up ----------------------------------------------------------------------------------
@@ -183,8 +187,8 @@ class FieldProblem:
         self._matrix.setOption(PETSc.Mat.Option.SPD, True)
         ksp.setOperators(self._matrix)
         ksp.setFromOptions()
-        self._solution = self._matrix.createVecRight()
-        self.right = self._matrix.createVecLeft()
+        pc.setFactorSetUpSolverType()
+        pc.getFactorMatrix().setMumpsIcntl(14, self._relaxation)
         return ksp
 
     # ---- solve -----------------------------------------------------------------------------------
@@ -213,7 +217,11 @@ class FieldProblem:
         self.screening.x.array[:] = np.maximum(screening * self.unit**2, self._floor)
 
     def factor(self, screening: Floats) -> None:
-        """Assemble and factor the matrix, and `right`, the right-hand side of the unit drive (collective)."""
+        """Assemble and factor the matrix, and `right`, the right-hand side of the unit drive (collective).
+
+        Raises:
+            RuntimeError: the factorisation failed.
+        """
         t0 = time.perf_counter()
         self.set_screening(screening)
         self._base.copy(self._matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
@@ -228,10 +236,28 @@ class FieldProblem:
         right.copy(self.right)
         right.destroy()
         t1 = time.perf_counter()
-        self._ksp.setOperators(self._matrix)
-        self._ksp.setUp()
+        self._factor_matrix()
         self.timings["assemble"] += t1 - t0
         self.timings["factor"] += time.perf_counter() - t1
+
+    def _factor_matrix(self) -> None:
+        """Factor; where MUMPS has estimated its workspace too small, give it more from then on.
+
+        Raises:
+            RuntimeError: the factorisation failed.
+        """
+        while True:
+            self._ksp.setOperators(self._matrix)
+            self._ksp.setUp()
+            factor = self._ksp.getPC().getFactorMatrix()
+            failure, detail = factor.getMumpsInfog(1), factor.getMumpsInfog(2)
+            if failure >= 0:
+                return
+            if failure not in MUMPS_TOO_SMALL or self._relaxation > 400:
+                raise RuntimeError(f"field: MUMPS failed (INFOG(1) = {failure}, INFOG(2) = {detail})")
+            self._relaxation *= 2
+            self._ksp.destroy()
+            self._ksp = self._direct_solver()
 
     def solve_right(self, right: PETSc.Vec) -> None:
         """Solve with the factored matrix for any right-hand side into `potential` (collective).

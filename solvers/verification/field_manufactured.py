@@ -44,7 +44,8 @@ def _gradient(x: Any, depth: Any, sin: Any, cos: Any) -> list[Any]:
     return [scale * z * cos(a) * sin(b), scale * z * sin(a) * cos(b), scale * sin(a) * sin(b)]
 
 
-def _solve(comm: MPI.Intracomm, depths: tuple[float, float], cells: int, degree: int, tetrahedra: bool) -> FieldProblem:
+def solve(comm: MPI.Intracomm, depths: tuple[float, float], cells: int, degree: int, tetrahedra: bool) -> FieldProblem:
+    """Solve in a cube with one penetration depth (m) in its lower and one in its upper half (collective)."""
     lines = [np.linspace(0, SIDE, cells + 1)] * 3
     halves = {"lower": (None, None, (0.0, SIDE / 2)), "upper": (None, None, (SIDE / 2, SIDE))}
     tagged = brick_mesh(comm, lines, halves, NM, tetrahedra)
@@ -71,7 +72,7 @@ def _solve(comm: MPI.Intracomm, depths: tuple[float, float], cells: int, degree:
     return problem
 
 
-def _errors(problem: FieldProblem, depths: tuple[float, float]) -> dict[str, float]:
+def errors(problem: FieldProblem, depths: tuple[float, float]) -> dict[str, float]:
     """Relative errors of B in the mean square and of the solution in the norm of the energy."""
     mesh, unit = problem.tagged.mesh, problem.unit
     x = unit * ufl.SpatialCoordinate(mesh)
@@ -104,7 +105,7 @@ def manufactured(comm: MPI.Intracomm, quick: bool) -> list[Row]:
         for depths in (DEPTHS, DEPTHS[::-1]):
             shape = "tetrahedra" if tetrahedra else "hexahedra"
             case = f"manufactured, {shape} of degree {degree}, lambda {depths[0] / NM:g} | {depths[1] / NM:g} nm"
-            coarse, fine = (_errors(_solve(comm, depths, n, degree, tetrahedra), depths) for n in sizes)
+            coarse, fine = (errors(solve(comm, depths, n, degree, tetrahedra), depths) for n in sizes)
             rows += [
                 Row(case, f"error of {name}", 0.0, fine[name], 0.1, order([coarse[name], fine[name]], 2.0), degree)
                 for name in fine

@@ -8,7 +8,7 @@ from mpi4py import MPI
 from meshes.tagged import build_stack_mesh
 from solvers import setup
 from solvers.case import load_case
-from solvers.verification import field_stack
+from solvers.verification import field_manufactured, field_stack
 from solvers.verification.field_cases import CASES
 from solvers.verification.report import Row
 
@@ -51,3 +51,11 @@ def test_no_net_current_in_the_tantalum_of_the_refrigerator(comm: MPI.Intracomm)
 def test_without_a_barrier_the_film_takes_the_current(comm: MPI.Intracomm) -> None:
     problem = field_stack.stack_problem(comm, field_stack.coarse_stack(barrier=False))
     assert field_stack.barrier_leak(problem, "Ta") > 0.1
+
+
+@pytest.mark.mpi
+def test_solver_takes_more_workspace_when_its_estimate_fails(comm: MPI.Intracomm) -> None:
+    # On two ranks MUMPS estimates too little for this one.
+    depths = field_manufactured.DEPTHS
+    problem = field_manufactured.solve(comm, depths, 8, 2, False)
+    assert max(field_manufactured.errors(problem, depths).values()) < 0.01

@@ -276,6 +276,11 @@ class HeatProblem:
         common, normal, paired = (np.empty_like(u) for _ in range(3))
         kappa_n, kappa_s = np.empty_like(u), np.empty_like(u)
         for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
+            held = self._held_u[nodes][self.held[nodes]]
+            if len(held) == len(nodes) and (held == held[:1]).all():  # nothing flows, and the laws are dear
+                for values in (common, normal, paired, kappa_n, kappa_s):
+                    values[nodes] = 0.0
+                continue
             common[nodes], normal[nodes], paired[nodes] = material.conduction_potentials(u[nodes])
             kappa_n[nodes] = material.conductivity_u(u[nodes], 1.0)
             kappa_s[nodes] = material.conductivity_u(u[nodes], 0.0)

@@ -200,17 +200,9 @@ class Simulation:
 
     def _set_fraction(self, f: Floats) -> None:
         """Change the normal fraction at constant entropy, node by node; the energy comes from the field."""
-        heat = self.heat
-        energy = heat.energy(self.u, self.f)[0]
-        u = self.u.copy()
-        for material, nodes in zip(heat.materials, heat.layer_nodes, strict=True):
-            k = nodes[f[nodes] != self.f[nodes]]
-            if len(k):
-                s = material.entropy(np.sqrt(self.u[k]), self.f[k])
-                u[k] = material.temperature_from_entropy(s, f[k]) ** 2
-        self.u, self.f = u, f
-        work = heat.energy(u, f)[0] - energy
-        self.ledger.work += self.scale * float(heat.space.layer_sums(work).sum())
+        self.u, work = self.heat.switch(self.u, self.f, f)
+        self.f = f
+        self.ledger.work += self.scale * work
         self._engage()
 
     def _exchange(self, length: float, duration: float, one_step: bool) -> float:

@@ -121,7 +121,8 @@ class Ties:
         top, bottom, differ = extremes
         if not differ:
             return u
-        low, high = np.full(n, -bottom), np.full(n, top)
+        low: Floats = np.full(n, -bottom)
+        high: Floats = np.full(n, top)
 
         def sums(nodal: Floats) -> Floats:
             return np.asarray(matrix.share(matrix.combine(nodal[:n])))

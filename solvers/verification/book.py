@@ -72,9 +72,9 @@ def write_book(rows: Sequence[Row], folder: Path) -> list[Path]:
     lines = [
         "# Verification",
         "",
-        "Written by `coldstack verify --output docs`. Errors are relative, absolute where the exact value is zero; orders",
-        "are observed ones. `solvers/verification/` holds the cases: each is also an example of the Python interface on a",
-        "mesh of its own.",
+        "Written by `coldstack verify --output docs`. Errors are relative, absolute where the exact value is zero;",
+        "orders are observed ones. `solvers/verification/` holds the cases: each is also an example of the Python",
+        "interface on a mesh of its own.",
         "",
         "| case | quantity | exact | computed | error | order | passed |",
         "|---|---|--:|--:|--:|--:|---|",

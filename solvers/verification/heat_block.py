@@ -122,7 +122,7 @@ class Block:
 
 def _series(term: Callable[[Floats], Floats], d: float) -> float:
     """Alternating sum over n = 1, 2, ... of term(n), whose terms fall off like exp(-n d)."""
-    n = np.arange(1.0, 40.0 / d + 2.0)
+    n: Floats = np.arange(1.0, 40.0 / d + 2.0, dtype=np.float64)
     return float((np.where(n % 2 == 1, 1.0, -1.0) * term(n)).sum())
 
 
@@ -131,7 +131,7 @@ def gap_argument(t: float) -> float:
     """Delta/kT at t = T/Tc < 1 in weak coupling."""
 
     def excess(d: float) -> float:
-        return WEAK_COUPLING * np.exp(-2.0 * _series(lambda n: k0(n * d), d)) / d - t
+        return float(WEAK_COUPLING * np.exp(-2.0 * _series(lambda n: k0(n * d), d)) / d - t)
 
     return float(brentq(excess, 0.05, 2.0 * WEAK_COUPLING / t, xtol=1e-13, rtol=1e-14))
 

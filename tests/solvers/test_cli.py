@@ -131,9 +131,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def replace_run(monkeypatch: pytest.MonkeyPatch, run_case: Callable[..., None]) -> None:
-    simulation: Any = types.ModuleType("solvers.simulation")
+    simulation: Any = types.ModuleType("solvers.run")
     simulation.run_case = run_case
-    monkeypatch.setitem(sys.modules, "solvers.simulation", simulation)
+    monkeypatch.setitem(sys.modules, "solvers.run", simulation)
 
 
 def test_run_hands_over_the_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,9 +205,9 @@ if rank != 0:
 def run_case(case, output, comm, **more):
     sys.stdout.write(f"rank {comm.rank} of {comm.size} {case.title}\\n")
     raise ComputationError("did not converge")
-simulation = types.ModuleType("solvers.simulation")
+simulation = types.ModuleType("solvers.run")
 simulation.run_case = run_case
-sys.modules["solvers.simulation"] = simulation
+sys.modules["solvers.run"] = simulation
 cli.main()
 """
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from solvers.verification.cycle_cases import cycle_rows
 from solvers.verification.field_cases import field_rows
 from solvers.verification.heat_cases import heat_rows
 from solvers.verification.law_cases import law_rows
 from solvers.verification.report import Row
 
+WIDTH = 150  # columns that the table needs
+
 
 def all_rows(quick: bool, comm: MPI.Intracomm) -> list[Row]:
-    """Rows of laws, field and heat (collective)."""
-    return [*law_rows(), *field_rows(quick, comm), *heat_rows(quick, comm)]
+    """Rows of laws, field, heat and the split step (collective)."""
+    return [*law_rows(), *field_rows(quick, comm), *heat_rows(quick, comm), *cycle_rows(comm)]
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -51,7 +56,7 @@ def _cells(row: Row) -> list[str]:
 
 def print_rows(rows: Sequence[Row]) -> None:
     """Print the table and how many rows passed."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() and shutil.get_terminal_size().columns > WIDTH else WIDTH)
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     for name in ("case", "quantity"):
         table.add_column(name)

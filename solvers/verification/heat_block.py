@@ -73,7 +73,7 @@ class Block:
         self.stepper = HeatStepper(self.heat, rtol)
         start = np.array([layer[3] for layer in layers])
         self.u: Floats = start[self.space.layer] ** 2
-        self.f = np.ones(self.space.n_local)
+        self.f: Floats = np.ones(self.space.n_local)
         self.first_law = self.second_law = 0.0
 
     def temperatures(self) -> list[float]:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from mpi4py import MPI
+
 from solvers.verification.book import as_json, write_book
+from solvers.verification.cycle_cases import cycle_rows
 from solvers.verification.law_cases import law_rows
 from solvers.verification.report import Row
 
 
 def test_laws_agree_with_quadrature() -> None:
     rows = law_rows()
-    assert len(rows) == 10
+    assert len(rows) == 20
+    assert [row for row in rows if not row.passed] == []
+
+
+@pytest.mark.mpi
+def test_split_step_is_of_first_order(comm: MPI.Intracomm) -> None:
+    rows = cycle_rows(comm)
+    assert len(rows) == 2
     assert [row for row in rows if not row.passed] == []
 
 

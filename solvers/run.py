@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import re
 import resource
 import signal
 import time
@@ -63,6 +64,7 @@ def run_case(
     folder = Path(output)
     start = time.perf_counter()
     sim = Simulation(case, comm)
+    _check_memory(sim)
     recorder = Recorder(sim)
     saved = folder / "checkpoint"
     if resume:
@@ -208,9 +210,30 @@ def _log_to(path: Path) -> None:
     log.propagate = False
 
 
+def _field_memory(sim: Simulation) -> float:
+    """Memory that the field solver is expected to use, byte."""
+    return MEMORY_FACTOR * sim.switching.problem.unknowns**MEMORY_POWER if sim.switching else 0.0
+
+
+def _check_memory(sim: Simulation) -> None:
+    """Stop before the first factorisation would run out of memory (collective)."""
+    limit, source = sim.case.solver.memory_limit, "solver.memory_limit"
+    meminfo = Path("/proc/meminfo")
+    if limit is None and meminfo.is_file():
+        found = re.search(r"MemAvailable:\s*(\d+) kB", meminfo.read_text())
+        limit, source = (1024.0 * int(found[1]) if found else None), "what is free here"
+    limit = sim.comm.bcast(limit, root=0)
+    needed = _field_memory(sim)
+    if limit is not None and needed > limit:
+        raise InputError(
+            f"the field solver needs about {needed / 1e9:.3g} GB, more than {limit / 1e9:.3g} GB ({source}): "
+            "coarsen [mesh], or set solver.memory_limit"
+        )
+
+
 def _header(sim: Simulation, quiet: bool) -> None:
     field = sim.switching.problem.unknowns if sim.switching else 0
-    memory = MEMORY_FACTOR * field**MEMORY_POWER / 1e6
+    memory = _field_memory(sim) / 1e6
     assert sim.tagged.info is not None
     part = "a quarter of the stack" if sim.stack.quarter else "the whole stack"
     lines = [

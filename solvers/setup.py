@@ -36,17 +36,7 @@ def superconducts(material: Material, temperature: float) -> bool:
 
 def is_quarter(case: Case) -> bool:
     """Whether the case is computed on a quarter of the stack."""
-    if case.mesh.symmetry == "full":
-        return False
-    return not obstacles_to_quarter(case)
-
-
-def obstacles_to_quarter(case: Case) -> list[str]:
-    """Why a case needs the full stack."""
-    out = list(case.symmetry_obstacles())
-    if case.drive is not None and case.drive.applied_field in ("x", "z"):
-        out.append(f"the applied field is along {case.drive.applied_field}")
-    return out
+    return case.mesh.symmetry != "full" and not case.symmetry_obstacles()
 
 
 def stack_geometry(case: Case) -> StackGeometry:

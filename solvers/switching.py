@@ -19,6 +19,7 @@ from scipy.special import expit
 from fem.constants import MU0
 from fem.materials import Material
 from fem.spaces import LayerwiseSpace
+from solvers.errors import ComputationError
 from solvers.field import FieldProblem
 
 Floats = npt.NDArray[np.float64]
@@ -174,12 +175,22 @@ class Switching:
         return slice(int(self._slices[k]), int(self._slices[k + 1]))
 
     def depths(self, u: Floats) -> tuple[float, ...]:
-        """Penetration depth of each film (m) at its volume-mean temperature (collective)."""
+        """Penetration depth of each film (m) at its volume-mean temperature (collective).
+
+        Raises:
+            ComputationError: the conductor of the drive is normal.
+        """
         sums, volumes = self.space.layer_sums(u * self.space.volume, self.space.volume)
         out = []
         for film in self.films:
             k = self.space.layer_number(film.layer)
-            out.append(float(film.material.penetration_depth(np.sqrt(sums[k] / volumes[k]))))
+            temperature = float(np.sqrt(sums[k] / volumes[k]))
+            depth = float(film.material.penetration_depth(temperature))
+            if not film.switches and not np.isfinite(depth):
+                raise ComputationError(
+                    f"{film.layer}: at {temperature:.4g} K it is normal, so that no supercurrent passes through it"
+                )
+            out.append(depth)
         return tuple(out)
 
     def largest_field(self, layer: str) -> float:

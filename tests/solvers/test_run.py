@@ -189,6 +189,20 @@ def test_steps_may_fail(finished: Result, shared_tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.mpi
+def test_too_large_for_the_memory_stops_first(shared_tmp_path: Path) -> None:
+    folder = shared_tmp_path / "out"
+    with pytest.raises(InputError, match="memory_limit"):
+        run_case(coarse("solver.memory_limit=1 MB"), folder, MPI.COMM_WORLD, quiet=True)
+    assert not folder.exists()
+
+
+def test_normal_conductor_stops_with_a_message() -> None:
+    sim = Simulation(coarse("bath.sink.temperature=10 K"), MPI.COMM_SELF)
+    with pytest.raises(ComputationError, match="sink: at 10 K it is normal"):
+        next(event for event in sim.run() if event == "step")
+
+
+@pytest.mark.mpi
 def test_hopeless_step_leaves_the_last_good_state(shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise StepFailure("forced")

@@ -1,4 +1,4 @@
-"""The split step (switch at constant entropy, then exchange) against an ODE solver, and its order in time."""
+"""The split step (switch at constant entropy, then exchange) against an ODE solver; a whole cycle against its steps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from scipy.integrate import solve_ivp
 from fem.constants import LORENZ
 from fem.interfaces import TunnelJunction
 from fem.materials import Material
+from solvers.case import Case
+from solvers.simulation import Simulation
 from solvers.verification.heat_block import AREA, Block, metal
 from solvers.verification.report import Row
 
@@ -22,7 +24,7 @@ STEPS = (20, 40, 80)
 
 
 def cycle_rows(comm: MPI.Intracomm) -> list[Row]:
-    """Tantalum driven normal, and back, within the time in which it exchanges heat with copper (collective)."""
+    """Tantalum driven normal, and back, while it exchanges heat with copper; a whole cycle (collective)."""
     rows = []
     # Between fractions at which the entropy is smooth in f: an order of convergence needs that.
     for case, start, end in (("magnetised while it cools copper", 0.2, 1.0), ("demagnetised beside copper", 1.0, 0.3)):
@@ -35,7 +37,49 @@ def cycle_rows(comm: MPI.Intracomm) -> list[Row]:
         order = float(np.log2(errors[-2] / errors[-1]))
         quantity = f"T of the copper (K), {STEPS[-1]} split steps"
         rows.append(Row(f"split step: {case}", quantity, exact, found[-1], 2e-2, order, 1.0))
-    return rows
+    return [*rows, *_whole_cycle(comm)]
+
+
+def _whole_cycle(comm: MPI.Intracomm) -> list[Row]:
+    """One cycle of a small stack: its result against the tolerance of the time steps and the steps of the ramps."""
+    fine, loose, long = (_cycle(comm, *settings) for settings in ((1e-5, 0.1), (1e-3, 0.1), (1e-3, 0.5)))
+    case = "one cycle of a stack on a chip, coarse mesh"
+    return [
+        Row(case, "T of the copper (K), rtol 1e-3 against 1e-5", fine, loose, 3e-3),
+        Row(case, "T of the copper (K), ramp steps of 1/2 against 1/10", loose, long, 1e-3),
+    ]
+
+
+def _cycle(comm: MPI.Intracomm, rtol: float, ramp_step: float) -> float:
+    layers = [("sink", "Nb", 0.4e-6, (60e-6, 20e-6)), ("working", "Ta", 1e-6, (14e-6, 14e-6))]
+    layers.append(("load", "Cu", 3e-6, (14e-6, 14e-6)))
+    case = Case.model_validate(
+        {
+            "start": 0.1,
+            "layer": [dict(zip(("name", "material", "thickness", "size"), layer, strict=True)) for layer in layers],
+            "interface": [
+                {"between": ["sink", "working"], "contact": "perfect", "conducts_in": ["reject"]},
+                {"between": ["working", "load"], "resistance_area": 2e-6, "conducts_in": ["cool", "reject"]},
+            ],
+            "drive": {"current_through": "sink", "amplitude": 2.4, "return_plane": 0.6e-6},
+            "bath": [{"layer": "sink", "face": "all", "temperature": 0.1}],
+            "cycle": {
+                "phases": [
+                    {"name": "magnetise", "ramp": [0, 1], "duration": 1e-3},
+                    {"name": "cool", "hold": 1, "duration": 0.03},
+                    {"name": "demagnetise", "ramp": [1, 0], "duration": 1e-3},
+                    {"name": "reject", "hold": 0, "duration": 0.1},
+                ]
+            },
+            "mesh": {"surface_cell": 1.0, "growth": 3.0, "edge_cell": 2e-6, "interior_cell": 5e-6}
+            | {"padding": 30e-6, "lateral_growth": 3.0},
+            "solver": {"rtol": rtol, "ramp_step": ramp_step},
+        }
+    )
+    simulation = Simulation(case, comm)
+    for _ in simulation.run():
+        pass
+    return float(simulation.totals().temperature[2])
 
 
 def _split(

@@ -21,7 +21,8 @@ class Ledger:
         work: magnetic work done on the films when they switch.
         load: energy put in by loads.
         entropy_out: entropy given to the baths.
-        produced: entropy produced by conduction and in contacts, by name.
+        produced: entropy produced by conduction, in contacts and by losses, by name.
+        lost: energy of the field turned into heat while it changed (part of `work`), by mechanism.
     """
 
     contact: dict[str, float] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Ledger:
     load: float = 0.0
     entropy_out: float = 0.0
     produced: dict[str, float] = field(default_factory=dict)
+    lost: dict[str, float] = field(default_factory=dict)
 
     def add_step(self, step: Step, temperatures: Mapping[str, float], scale: float) -> None:
         """Book a step of the heat problem; `scale` is devices per mesh (4 on a quarter model)."""
@@ -49,6 +51,12 @@ class Ledger:
         _add(self.contact, contact, scale)
         self.entropy_out += sum(scale * energy / temperatures[name] for name, energy in bath.items())
 
+    def add_loss(self, mechanism: str, heat: float, entropy: float, scale: float) -> None:
+        """Book heat (J) that the field made, and the entropy (J/K) produced by it."""
+        self.work += scale * heat
+        _add(self.lost, {mechanism: heat}, scale)
+        _add(self.produced, {mechanism: entropy}, scale)
+
     def copy(self) -> Ledger:
         """An independent copy."""
         return Ledger(**_plain(self))
@@ -62,6 +70,7 @@ class Ledger:
             self.load - start.load,
             self.entropy_out - start.entropy_out,
             _difference(self.produced, start.produced),
+            _difference(self.lost, start.lost),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fem.interfaces import Conductance, InterfaceLaw, PhononContact, Sum, TunnelJunction, phonon_boundary_conductance
+from fem.interfaces import Conductance, InterfaceLaw, PhononContact, TunnelJunction, phonon_boundary_conductance
 from fem.materials import Material
 from meshes.stack import LayerGeometry, StackGeometry
 from meshes.tagged import TaggedMesh
@@ -102,18 +102,18 @@ class Gate:
         return self.phases is None or phase in self.phases
 
 
-def interface_law(block: Interface, lower: Material, upper: Material) -> InterfaceLaw | None:
-    """Flux law of an interface block; None for a perfect contact."""
+def interface_laws(block: Interface, lower: Material, upper: Material) -> dict[str, InterfaceLaw | None]:
+    """Flux laws of an interface block by mechanism; None for a perfect contact."""
     if block.contact == "perfect":
-        return None
-    laws: list[InterfaceLaw] = []
+        return {"perfect": None}
+    laws: dict[str, InterfaceLaw | None] = {}
     if block.resistance_area is not None:
-        laws.append(TunnelJunction(lower, upper, block.resistance_area, block.dynes or 0.0))
+        laws["junction"] = TunnelJunction(lower, upper, block.resistance_area, block.dynes or 0.0)
     if block.conductance is not None:
-        laws.append(Conductance(block.conductance))
+        laws["conductance"] = Conductance(block.conductance)
     if block.phonons is not None:
-        laws.append(PhononContact(phonon_boundary_conductance(lower, upper), block.phonons))
-    return laws[0] if len(laws) == 1 else Sum(tuple(laws))
+        laws["phonons"] = PhononContact(phonon_boundary_conductance(lower, upper), block.phonons)
+    return laws
 
 
 def bath_law(block: BathBlock, material: Material) -> InterfaceLaw | None:
@@ -134,10 +134,13 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
     contacts, gates = [], []
     for k in range(len(names) - 1):
         block = case.interface_above(k)
-        name = f"{names[k]}|{names[k + 1]}"
-        law = interface_law(block, laws[k], laws[k + 1])
-        contacts.append(Contact(name, names[k], names[k + 1], (name,), law))
-        gates.append(_gate(name, block.conducts_in))
+        facets = f"{names[k]}|{names[k + 1]}"
+        between = interface_laws(block, laws[k], laws[k + 1])
+        for mechanism, law in between.items():
+            # Mechanisms side by side are contacts of their own, so that each has its own balance.
+            name = facets if len(between) == 1 else f"{facets} {mechanism}"
+            contacts.append(Contact(name, names[k], names[k + 1], (facets,), law))
+            gates.append(_gate(name, block.conducts_in))
     baths = []
     for number, bath in enumerate(case.bath):
         name = f"bath {number + 1} ({bath.layer})"

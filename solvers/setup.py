@@ -134,12 +134,12 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
     contacts, gates = [], []
     for k in range(len(names) - 1):
         block = case.interface_above(k)
-        facets = f"{names[k]}|{names[k + 1]}"
+        face = f"{names[k]}|{names[k + 1]}"
         between = interface_laws(block, laws[k], laws[k + 1])
         for mechanism, law in between.items():
             # Mechanisms side by side are contacts of their own, so that each has its own balance.
-            name = facets if len(between) == 1 else f"{facets} {mechanism}"
-            contacts.append(Contact(name, names[k], names[k + 1], (facets,), law))
+            name = face if len(between) == 1 else f"{face} {mechanism}"
+            contacts.append(Contact(name, names[k], names[k + 1], (face,), law))
             gates.append(_gate(name, block.conducts_in))
     baths = []
     for number, bath in enumerate(case.bath):

@@ -28,13 +28,8 @@ from solvers.case_blocks import (
     not_empty,
 )
 from solvers.case_checks import CaseParts, case_problems, symmetry_obstacles
-from solvers.case_file import (
-    apply_override,
-    describe,
-    parse_toml,
-    problems_of,
-    read_text,
-)
+from solvers.case_extends import read_case_file
+from solvers.case_file import apply_override, describe, problems_of
 from solvers.case_settings import (
     MeshSettings,
     OutputSettings,
@@ -43,7 +38,6 @@ from solvers.case_settings import (
     UserMaterial,
 )
 from solvers.errors import CaseProblems, InputError
-from solvers.toml_lines import key_lines
 from solvers.units import Temperature
 
 __all__ = [
@@ -124,7 +118,7 @@ class Case(Block):
 
 
 def load_case(path: Path | str, overrides: Iterable[str] = ()) -> Case:
-    """Read and check a case file.
+    """Read and check a case file, with the files it `extends`.
 
     Args:
         path: TOML file.
@@ -135,9 +129,7 @@ def load_case(path: Path | str, overrides: Iterable[str] = ()) -> Case:
         InputError: with one line for each mistake found.
     """
     path = Path(path)
-    text = read_text(path)
-    data = parse_toml(text, str(path))
-    places = {keys: f"{path}:{line}" for keys, line in key_lines(text).items()}
+    data, places = read_case_file(path, Case)
     for override in overrides:
         keys = apply_override(data, override)
         places[keys] = f"--set {override}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -44,9 +44,15 @@ RESERVED_NAMES = ("vacuum", "box", "symmetry")
 
 
 class Block(BaseModel):
-    """Base of all blocks: unknown keys are errors, values cannot be changed afterwards."""
+    """Base of all blocks: unknown keys are errors, values cannot be changed afterwards.
+
+    Attributes:
+        alternatives: groups of keys that exclude each other; in a file that `extends` another one,
+            a key of one group puts aside what the other file says in the other groups.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
 
 def _name(value: str) -> str:
@@ -108,6 +114,8 @@ PhaseNames = Annotated[list[str] | None, not_empty("name at least one phase, or 
 class Layer(Block):
     """One layer of the stack; the list goes from bottom to top."""
 
+    alternatives = (("rrr",), ("resistivity",))
+
     name: Name = Field(description="Name of the layer, used by all other blocks (no unit)")
     material: str = Field(description="Material: one of `coldstack materials` or a [material.NAME] block (no unit)")
     thickness: Length = Field(description='Thickness (m), such as "0.4 um"')
@@ -135,6 +143,8 @@ class Layer(Block):
 
 class Interface(Block):
     """What heat meets between two touching layers; mechanisms given together add up."""
+
+    alternatives = (("contact",), ("resistance_area", "dynes", "conductance", "phonons"))
 
     between: Annotated[tuple[str, str], list_of(2, 'two layer names, such as ["sink", "working"]')] = Field(
         description="Names of the two touching layers (no unit)"
@@ -184,6 +194,8 @@ class Interface(Block):
 class Drive(Block):
     """What makes the magnetic field."""
 
+    alternatives = (("current_through", "return_plane"), ("applied_field",))
+
     current_through: str | None = Field(
         default=None,
         description="Superconducting layer that carries a current along x (no unit)",
@@ -223,6 +235,8 @@ class Drive(Block):
 
 class Phase(Block):
     """One part of the cycle; the drive follows a ramp, stands still, or follows a table."""
+
+    alternatives = (("ramp",), ("hold",), ("table",))
 
     name: Name = Field(description="Name of the phase, used by conducts_in and during (no unit)")
     duration: Duration = Field(description='Duration (s), such as "0.3 s"')
@@ -268,6 +282,8 @@ class Cycle(Block):
 
 class Bath(Block):
     """A body of fixed temperature that touches a layer."""
+
+    alternatives = (("contact",), ("conductance",), ("phonons",))
 
     layer: str = Field(description="Name of the layer (no unit)")
     face: Literal["bottom", "top", "all"] = Field(

@@ -13,6 +13,16 @@ from pydantic import BaseModel, ValidationError
 from solvers.errors import CaseProblems, InputError, Problem, choices, nearest
 from solvers.units import show
 
+# Keys of a case file that are no part of the case, with their descriptions; see `solvers.case_extends`.
+FILE_KEYS = {
+    "extends": "Another case file, its path relative to this one: this file takes all of it and says only what "
+    "differs. Blocks merge key by key: [[layer]] and phases by name, [[interface]] by between, [[bath]] by layer and "
+    "face; those that the other file has not are added at the end, and so is every [[load]]. Other lists are "
+    "replaced. A key puts aside those that exclude it: resistance_area a perfect contact, hold a ramp (no unit)",
+    "remove": "Keys and blocks of the other file to leave out, written as for --set: "
+    '["interface.working|load.conducts_in", "drive.return_plane", "load"] (no unit); only with extends',
+}
+
 Keys = tuple[str | int, ...]
 Places = Mapping[Keys, str]
 
@@ -88,7 +98,7 @@ def apply_override(data: dict[str, Any], override: str) -> Keys:
     for number, part in enumerate(parts):
         step: str | int = part
         if isinstance(here, list):
-            step = _entry(here, part, override, path_text(keys))
+            step = entry_number(here, part, f"--set {override}", path_text(keys))
         elif not isinstance(here, dict):
             raise InputError(f'--set {override}: {path_text(keys)} is a value and has no "{part}"')
         keys = (*keys, step)
@@ -111,7 +121,18 @@ def _override_value(text: str, override: str) -> Any:
         return text
 
 
-def _entry(entries: list[Any], part: str, override: str, where: str) -> int:
+def entry_number(entries: list[Any], part: str, prefix: str, where: str) -> int:
+    """Number of the entry of a list that a part of a dotted key names.
+
+    Args:
+        entries: raw values of the list.
+        part: a number from 0, or what `_label` gives.
+        prefix: start of the message.
+        where: the list, for the message.
+
+    Raises:
+        InputError: no entry or several entries of that name.
+    """
     if part.isdecimal() and int(part) < len(entries):
         return int(part)
     labels = [_label(entry) for entry in entries]
@@ -119,7 +140,7 @@ def _entry(entries: list[Any], part: str, override: str, where: str) -> int:
         return labels.index(part)
     known = [label for label in labels if label] or [str(i) for i in range(len(entries))]
     trouble = "several entries" if labels.count(part) > 1 else "no entry"
-    raise InputError(f'--set {override}: {where} has {trouble} "{part}"; {choices(part, known)}')
+    raise InputError(f'{prefix}: {where} has {trouble} "{part}"; {choices(part, known)}')
 
 
 def _label(entry: object) -> str | None:
@@ -187,6 +208,8 @@ def _unknown_key(path: Keys, model: type[BaseModel]) -> str:
     key = str(path[-1])
     block = block_at(model, path[:-1])
     allowed = list(block.model_fields) if block else []
+    if len(path) == 1:
+        allowed += FILE_KEYS
     if nearest(key, allowed) is None:
         for name, field in model.model_fields.items():
             inner = _model_in(field.annotation)

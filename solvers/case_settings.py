@@ -34,6 +34,8 @@ _Growth = Annotated[float, Quantity("a ratio", "", "1.5", minimum=1.01, maximum=
 class UserMaterial(Block):
     """A material of one's own: a library material with changes, or one built from its constants."""
 
+    alternatives = (("beta",), ("debye_temperature", "molar_volume"))
+
     like: str | None = Field(
         default=None,
         description="Library material to start from (no unit)",

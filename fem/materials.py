@@ -54,7 +54,7 @@ class Material:
         resistivity: residual resistivity, Ohm m; None for dielectrics.
         room_resistivity: at 295 K, Ohm m (what a residual resistance ratio refers to).
         coherence_length: xi0, m.
-        kappa: Ginzburg-Landau parameter.
+        kappa: Ginzburg-Landau parameter of the clean metal; see `fem.ginzburg_landau` for films.
         measured_critical_field: thermodynamic mu0 Hc(0), T; compared with the derived one by `check`, not used.
         lower_critical_field: mu0 Hc1(0), T.
         electron_phonon: Sigma, W m^-3 K^-5.

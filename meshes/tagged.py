@@ -58,15 +58,16 @@ class MeshInfo:
             [
                 f"{self.cells} cells{columns}, {self.vertices} vertices, {self.edges} edges",
                 f"cells of each group: {groups}",
-                f"thickness {_metres(self.smallest_thickness)} to {_metres(self.largest_thickness)}"
-                f", lateral size {_metres(self.smallest_lateral)}"
-                f" to {_metres(self.largest_lateral)}",
+                f"thickness {metres(self.smallest_thickness)} to {metres(self.largest_thickness)}"
+                f", lateral size {metres(self.smallest_lateral)}"
+                f" to {metres(self.largest_lateral)}",
                 f"scaled Jacobian: min {self.quality_min:.3f}, mean {self.quality_mean:.3f}",
             ]
         )
 
 
-def _metres(value: float) -> str:
+def metres(value: float) -> str:
+    """A length for reading: 12 nm, 0.4 um, 3 mm."""
     for unit, factor in (("nm", 1e-9), ("um", 1e-6), ("mm", 1e-3)):
         if value < 999.5 * factor:
             return f"{value / factor:.3g} {unit}"

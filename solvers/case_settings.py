@@ -62,7 +62,10 @@ class UserMaterial(Block):
         default=None, description="Resistivity at room temperature (ohm m), for a layer's rrr"
     )
     coherence_length: Length | None = Field(default=None, description="Coherence length (m)")
-    kappa: PositiveNumber | None = Field(default=None, description="Ginzburg-Landau parameter (-), above 0.71: type II")
+    kappa: PositiveNumber | None = Field(
+        default=None,
+        description="Ginzburg-Landau parameter of the clean metal (-); the resistivity adds to it; above 0.71: type II",
+    )
     measured_critical_field: _FluxDensity | None = Field(
         default=None, description="Measured thermodynamic critical field (T), compared only"
     )

@@ -100,12 +100,15 @@ def mesh(
     checked = _checked_case(comm, case, changes, folder)
     from meshes.export import export_mesh
     from meshes.tagged import build_stack_mesh
+    from solvers.resolution import resolution
     from solvers.setup import stack_geometry
 
-    tagged = build_stack_mesh(stack_geometry(checked), comm)
+    stack = stack_geometry(checked)
+    tagged = build_stack_mesh(stack, comm)
     files = export_mesh(tagged, folder)
     if comm.rank == 0 and tagged.info is not None:
-        print(tagged.info.report(), *files, sep="\n")
+        resolved = [part.text for part in resolution(checked, stack)]
+        print(tagged.info.report(), *resolved, *files, sep="\n")
 
 
 @app.command()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fem.constants import MU0
 from solvers import setup
 from solvers.ledger import Ledger
+from solvers.limits import DriveLimits
 from solvers.result import SCREENED
 from solvers.simulation import Simulation
 
@@ -29,6 +30,7 @@ class Recorder:
         profiles: arrays for the penetration figure.
         cold: name of the layer to be cooled: the topmost that is no superconductor.
         working: name of the film that switches, or None.
+        limits: how far the drive takes its conductor.
     """
 
     def __init__(self, sim: Simulation) -> None:
@@ -46,6 +48,7 @@ class Recorder:
         self.power_initial = 0.0
         self._coldest, self._hottest = np.inf, 0.0
         self._last_film: tuple[float, float] | None = None
+        self.limits = DriveLimits(sim)
         self._begin_cycle()
 
     # ---- events of the run -----------------------------------------------------------------------
@@ -73,6 +76,7 @@ class Recorder:
             row[f"E_{name}_J"] = float(totals.energy[k])
             row[f"S_{name}_J_per_K"] = float(totals.entropy[k])
         self._film_columns(row)
+        self.limits.step()
         ledger = sim.ledger
         for book in (ledger.contact, ledger.bath):
             row.update({f"heat_{name}_J": value for name, value in book.items()})
@@ -180,10 +184,11 @@ class Recorder:
         """Plain numbers, for the checkpoint."""
         names = ("cycles", "half_switched", "fraction_at_full_drive", "power_initial", "_energy", "_entropy")
         out = {name: getattr(self, name) for name in (*names, "_coldest", "_hottest", "_last_film")}
-        return out | {"_ledger": self._ledger.to_json()}
+        return out | {"_ledger": self._ledger.to_json(), "limits": self.limits.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
+        self.limits.restore(state.pop("limits"))
         for name, value in state.items():
             setattr(self, name, Ledger(**value) if name == "_ledger" else value)
 

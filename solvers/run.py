@@ -23,7 +23,9 @@ from petsc4py import PETSc
 from solvers import checkpoint
 from solvers.case import Case, case_sha256
 from solvers.errors import ComputationError, InputError
+from solvers.limits import run_warnings
 from solvers.recorder import Recorder
+from solvers.resolution import resolution
 from solvers.result import Result, write_history
 from solvers.simulation import Simulation
 from solvers.terminal import Progress, print_result, temperature
@@ -91,6 +93,8 @@ def run_case(
         _save(sim, recorder, folder)
     summary = _summary(sim, recorder, time.perf_counter() - start)
     if comm.rank == 0:
+        for warning in summary["warnings"]:
+            log.warning(warning)
         text = json.dumps(summary, indent=2, default=float)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
         if case.output.figures:
@@ -246,28 +250,8 @@ def _header(sim: Simulation, quiet: bool) -> None:
         if not quiet:
             print(line, flush=True)
     log.info("mesh: %s", sim.tagged.info.report().replace("\n", "; "))
-
-
-def _warnings(sim: Simulation) -> list[str]:
-    out = [text for material in sim.heat.materials for text in material.check()]
-    if sim.entropy_worst < -1e-12:
-        out.append(f"entropy fell in a step by {-sim.entropy_worst:.1e} of the stack's entropy")
-    switching, drive = sim.switching, sim.case.drive
-    if switching is None or drive is None:
-        return out
-    for film, depth in zip(switching.films, switching.depths(sim.u), strict=True):
-        layer = next(layer for layer in sim.stack.layers if layer.name == film.layer)
-        if max(layer.bottom_cell, layer.top_cell) > depth / 2:
-            out.append(f"{film.layer}: its surface cells are thicker than half the penetration depth")
-        limit = film.material.lower_critical_field
-        if not film.switches and limit is not None:
-            field = switching.surface_field(film) * abs(drive.amplitude)
-            if field > limit:
-                out.append(
-                    f"{film.layer}: {1e3 * field:.0f} mT at full drive passes its lower critical field, "
-                    f"{1e3 * limit:.0f} mT"
-                )
-    return sorted(set(out))
+    for layer in resolution(sim.case, sim.stack):
+        log.info(layer.text)
 
 
 def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, Any]:
@@ -296,7 +280,7 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
         "cold_layer": recorder.cold,
         "working_layer": recorder.working,
         "contacts_ideal": [gate.name for gate in sim.gates if gate.phases is not None],
-        "drive": {"unit": "A/m" if case.drive and case.drive.applied_field else "A"},
+        "drive": {"unit": "A/m" if case.drive and case.drive.applied_field else "A"} | recorder.limits.to_json(),
         "layers": [
             {
                 "name": layer.name,
@@ -308,7 +292,7 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
             for layer, block, z in zip(sim.stack.layers, case.layer, bottom, strict=True)
         ],
         "mesh": {"cells": info.cells, "smallest_m": info.smallest_thickness, "largest_m": info.largest_lateral}
-        | {"quarter": sim.stack.quarter},
+        | {"quarter": sim.stack.quarter, "resolution": [part.to_json() for part in resolution(case, sim.stack)]},
         "unknowns": {"field": problem.unknowns if problem else 0, "heat": sim.heat.space.n_global},
         "solver": {
             "steps": sim.steps,
@@ -325,7 +309,7 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
         "ranks": sim.comm.size,
         "versions": _versions(),
         "options_left": [key for key in options.getAll() if not options.used(key)],
-        "warnings": _warnings(sim),
+        "warnings": run_warnings(sim, recorder.limits),
         "case": case.model_dump(mode="json"),
         "case_sha256": case_sha256(case),
     }

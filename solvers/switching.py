@@ -19,6 +19,7 @@ from scipy.special import expit
 from fem.constants import MU0
 from fem.materials import Material
 from fem.spaces import LayerwiseSpace
+from meshes.tagged import TaggedMesh
 from solvers.errors import ComputationError
 from solvers.field import FieldProblem
 
@@ -81,6 +82,27 @@ class Pattern:
     misfit: float = 0.0
 
 
+def reading_cells(tagged: TaggedMesh, inside: Ints, screened: Ints) -> Ints:
+    """Local cells where the field of a film is read: the film and its neighbours above and below.
+
+    Args:
+        tagged: mesh of columns.
+        inside: cells of the film.
+        screened: cells of all superconductors; these are no neighbours.
+    """
+    mesh, columns = tagged.mesh, tagged.columns
+    assert columns is not None
+    mesh.topology.create_connectivity(2, 3)
+    pairs = mesh.topology.connectivity(2, 3)
+    two = np.flatnonzero(np.diff(pairs.offsets) == 2)
+    sides = pairs.array[pairs.offsets[two][:, None] + np.arange(2)]
+    is_film, is_screened = (np.zeros(len(columns), dtype=bool) for _ in range(2))
+    is_film[inside], is_screened[screened] = True, True
+    same = columns[sides[:, 0]] == columns[sides[:, 1]]
+    outside = [sides[same & is_film[sides[:, k]] & ~is_screened[sides[:, 1 - k]], 1 - k] for k in (0, 1)]
+    return np.asarray(np.unique(np.concatenate([inside, *outside])), dtype=np.int32)
+
+
 class Columns:
     """Columns of cells through one film, on this rank (ghost columns included)."""
 
@@ -101,17 +123,8 @@ class Columns:
         self.column_of_heat_cell = local[tagged.columns[space.cells[thermal]]]
         self.parent_cells = space.cells[thermal]
 
-        # Where the field is read: the film and its non-superconducting neighbours above and below.
         mesh = tagged.mesh
-        mesh.topology.create_connectivity(2, 3)
-        pairs = mesh.topology.connectivity(2, 3)
-        two = np.flatnonzero(np.diff(pairs.offsets) == 2)
-        sides = pairs.array[pairs.offsets[two][:, None] + np.arange(2)]
-        is_film, is_screened = (np.zeros(len(tagged.columns), dtype=bool) for _ in range(2))
-        is_film[inside], is_screened[screened] = True, True
-        same = tagged.columns[sides[:, 0]] == tagged.columns[sides[:, 1]]
-        outside = [sides[same & is_film[sides[:, k]] & ~is_screened[sides[:, 1 - k]], 1 - k] for k in (0, 1)]
-        self.reading = np.unique(np.concatenate([inside, *outside])).astype(np.int32)
+        self.reading = reading_cells(tagged, inside, screened)
         self.column_of_reading = local[tagged.columns[self.reading]]
 
         volume = space.corner_volumes[self.heat_cells].sum(axis=1)
@@ -198,14 +211,6 @@ class Switching:
         k = next(k for k, columns in enumerate(self.columns) if columns.film.layer == layer)
         peak = self.pattern.peak[self.part(k)] if self.pattern is not None else np.zeros(0)
         return float(self.space.comm.allreduce(float(peak.max(initial=0.0)), op=MPI.MAX))
-
-    def surface_field(self, film: Film) -> float:
-        """Largest B in and beside a film per unit of the drive: T/A, or T per A/m applied (collective)."""
-        if self.pattern is None:
-            return 0.0
-        cells = self.problem.tagged.cells(film.group)
-        field = np.linalg.norm(self.problem.flux_density(cells), axis=1).max(initial=0.0)
-        return float(self.space.comm.allreduce(float(field), op=MPI.MAX)) * abs(self.pattern.per_drive)
 
     def cell_fraction(self) -> Floats:
         """Normal fraction of every local cell: 1 outside superconductors."""

@@ -166,8 +166,10 @@ class Interface(Block):
         description="Phonons across the interface: transmission as a fraction of the diffuse "
         "mismatch bound (-, 0 to 1)",
     )
-    contact: Literal["perfect"] | None = Field(
-        default=None, description='"perfect": no jump of temperature (no unit); excludes the others'
+    contact: Literal["perfect", "ideal"] | None = Field(
+        default=None,
+        description='"perfect": no jump of temperature; "ideal": the whole layer has the temperature of its neighbour, '
+        'which a bath holds (face = "all"), as if it conducted without limit (no unit); excludes the others',
     )
     conducts_in: PhaseNames = Field(
         default=None,
@@ -184,7 +186,7 @@ class Interface(Block):
         if self.contact is None and not given:
             problems.append(("", f'says not how: give contact = "perfect" or {_or(mechanisms)}'))
         if self.contact is not None and given:
-            problems.append(("contact", f'"perfect" leaves no place for {given[0]}; give one'))
+            problems.append(("contact", f'"{self.contact}" leaves no place for {given[0]}; give one'))
         if self.dynes is not None and self.resistance_area is None:
             problems.append(("dynes", "belongs to a tunnel junction: give resistance_area too"))
         raise_problems(*problems)

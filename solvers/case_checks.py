@@ -233,6 +233,28 @@ def _check_interfaces(parts: CaseParts) -> Iterator[Problem]:
             yield Problem((*path, "between"), "has an [[interface]] already; mechanisms add up in one block")
         seen.add(pair)
         yield from _check_mechanisms(parts, path, block, (a, b))
+        if block.contact == "ideal":
+            yield from _check_ideal(parts, path, block)
+
+
+def _check_ideal(parts: CaseParts, path: tuple[str | int, ...], block: Interface) -> Iterator[Problem]:
+    """Whether a bath holds all of just one of the two layers wherever their ideal contact conducts."""
+    if parts.phase_names is None or None in parts.baths:
+        return
+    for phase in block.conducts_in or parts.phase_names:
+        held = [
+            bath.layer
+            for bath in parts.baths
+            if bath is not None and bath.face == "all" and (bath.conducts_in is None or phase in bath.conducts_in)
+        ]
+        count = len({name for name in block.between if name in held})
+        if count != 1:
+            how = "none is" if count == 0 else "both are"
+            yield Problem(
+                (*path, "contact"),
+                f'"ideal" needs a [[bath]] with face = "all" on just one of the layers; in phase "{phase}" {how} held',
+            )
+            return
 
 
 def _check_mechanisms(

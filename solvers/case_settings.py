@@ -177,7 +177,8 @@ class SolverSettings(Block):
     )
     ramp_step: Annotated[float, Quantity("a fraction", "", "0.05", sign="positive", maximum=1.0)] = Field(
         default=0.05,
-        description="Largest change of the drive in one step, in units of the amplitude (-)",
+        description="Largest change of the drive in one step, in units of the amplitude (-); steps in which much of a "
+        "film switches are halved, except for 1: a whole ramp at once",
     )
     fraction_tolerance: Annotated[float, Quantity("a fraction", "", "0.01", sign="positive", maximum=0.5)] = Field(
         default=0.01,

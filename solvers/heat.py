@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from mpi4py import MPI
 
 from fem.interfaces import InterfaceLaw
 from fem.spaces import LayerwiseSpace
@@ -171,7 +172,10 @@ class HeatProblem:
         """Let only the named contacts, baths and sources conduct (or heat) from now on (collective).
 
         A perfect contact gives the nodes of its two sides one unknown, or, where one side is held by a bath, holds
-        the other side's nodes too.
+        the other side's nodes too. An ideal one holds all nodes of the other layer.
+
+        Raises:
+            ValueError: an ideal contact of which not just one layer is held throughout.
         """
         space = self.space
         self.active = frozenset(names)
@@ -179,9 +183,9 @@ class HeatProblem:
         for number, bath in enumerate(self.baths):
             if bath.name in self.active and bath.law is None:
                 bath_of_node[self._held_nodes[bath.name]] = number
-        self._perfect = [k for k in self._contact_links if k.law is None and k.name in self.active]
-        held_by = space.maximum(bath_of_node).astype(np.int32)
-        self._ties = Ties(space, [(k.i, k.j) for k in self._perfect], held_by)
+        bath_of_node = self._hold_ideal(space.maximum(bath_of_node))
+        self._perfect = [k for k in self._contact_links if k.law is None and k.name in self._tying]
+        self._ties = Ties(space, [(k.i, k.j) for k in self._perfect], bath_of_node.astype(np.int32))
         self.matrix.merge(self._ties.root)
         self.held = self._ties.held
         bath_u = np.array([bath.temperature**2 for bath in self.baths] or [0.0])
@@ -192,6 +196,26 @@ class HeatProblem:
                 self._sources += self._source_nodal[source.name]
         self._source_total = float(space.layer_sums(self._sources).sum())
         self._group_layers()
+
+    def _hold_ideal(self, bath_of_node: Floats) -> Floats:
+        """Let active ideal contacts hold all of their other layer (collective); notes which and what ties instead."""
+        space = self.space
+        self._emptied: dict[str, tuple[str, float]] = {}
+        for contact in self.contacts:
+            if not contact.ideal or contact.name not in self.active:
+                continue
+            lowest = [
+                -space.comm.allreduce(float((-bath_of_node[space.nodes(name)]).max(initial=-np.inf)), op=MPI.MAX)
+                for name in (contact.lower, contact.upper)
+            ]
+            if (lowest[0] >= 0) == (lowest[1] >= 0):
+                raise ValueError(f"ideal contact {contact.name!r}: just one of its layers must be held by a bath")
+            held = int(lowest[1] >= 0)
+            other = (contact.upper, contact.lower)[held]
+            bath_of_node[space.nodes(other)] = lowest[held]
+            self._emptied[contact.name] = (other, 1.0 if other == contact.lower else -1.0)
+        self._tying = self.active - self._emptied.keys()
+        return bath_of_node
 
     def _group_layers(self) -> None:
         """Number the groups of layers tied by perfect contacts (-1: held nodes) and the connected layers."""
@@ -230,6 +254,15 @@ class HeatProblem:
         contacts = dict.fromkeys((c.name for c in self.contacts), 0.0)
         for link, through in zip(self._perfect, self._ties.through(nodal), strict=True):
             contacts[link.name] = float(through)
+        if self._emptied:
+            given = self.space.layer_sums(nodal)
+            for name, (layer, sign) in self._emptied.items():
+                # What the layer gives, and what perfect contacts bring into it.
+                passed = float(given[self.space.layer_number(layer)])
+                for c in self.contacts:
+                    if c.name != name and layer in (c.lower, c.upper) and c.law is None:
+                        passed += contacts[c.name] * (1.0 if c.upper == layer else -1.0)
+                contacts[name] = sign * passed
         return {b.name: float(total[k]) for k, b in enumerate(self.baths)}, contacts
 
     def switch(self, u: Floats, f: Floats, new_f: Floats) -> tuple[Floats, float]:

@@ -31,6 +31,8 @@ class Contact:
         lower, upper: layer names; a positive flow goes from lower to upper.
         facets: facet group names.
         law: flux law, or None for a perfect contact (no temperature jump).
+        ideal: with no law: all of the one layer takes the temperature of the other, which a bath must hold
+            throughout while this contact is active.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Contact:
     upper: str
     facets: Sequence[str]
     law: InterfaceLaw | None
+    ideal: bool = False
 
 
 @dataclass(frozen=True)

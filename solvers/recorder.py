@@ -105,8 +105,9 @@ class Recorder:
             return
         self._keep_screened(max(fractions.values()), drive)
         now = fractions[self.working]
-        if self.half_switched is None and now >= 0.5:
-            before = self._last_film or (0.0, 0.0)
+        before = self._last_film or (0.0, 0.0)
+        # Of a film that switches as a whole in one step it is not known where it was half switched.
+        if self.half_switched is None and before[1] < 0.5 <= now <= before[1] + 0.5:
             weight = (0.5 - before[1]) / (now - before[1])
             self.half_switched = before[0] + weight * (abs(drive) - before[0])
         self._last_film = (abs(drive), now)

@@ -267,6 +267,7 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
     if problem is not None:
         timings |= {f"field_{name}": value for name, value in problem.timings.items()}
     cold = sim.totals().temperature[sim.heat.space.layer_number(recorder.cold)]
+    ideal = [contact.name for contact in sim.heat.contacts if contact.ideal]
     options = PETSc.Options()
     return {
         "results": {
@@ -279,7 +280,7 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
         },
         "cold_layer": recorder.cold,
         "working_layer": recorder.working,
-        "contacts_ideal": [gate.name for gate in sim.gates if gate.phases is not None],
+        "contacts_ideal": [gate.name for gate in sim.gates if gate.phases is not None or gate.name in ideal],
         "drive": {"unit": "A/m" if case.drive and case.drive.applied_field else "A"} | recorder.limits.to_json(),
         "layers": [
             {

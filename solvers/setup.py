@@ -103,9 +103,9 @@ class Gate:
 
 
 def interface_laws(block: Interface, lower: Material, upper: Material) -> dict[str, InterfaceLaw | None]:
-    """Flux laws of an interface block by mechanism; None for a perfect contact."""
-    if block.contact == "perfect":
-        return {"perfect": None}
+    """Flux laws of an interface block by mechanism; None for a perfect or ideal contact."""
+    if block.contact is not None:
+        return {block.contact: None}
     laws: dict[str, InterfaceLaw | None] = {}
     if block.resistance_area is not None:
         laws["junction"] = TunnelJunction(lower, upper, block.resistance_area, block.dynes or 0.0)
@@ -139,7 +139,7 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
         for mechanism, law in between.items():
             # Mechanisms side by side are contacts of their own, so that each has its own balance.
             name = face if len(between) == 1 else f"{face} {mechanism}"
-            contacts.append(Contact(name, names[k], names[k + 1], (face,), law))
+            contacts.append(Contact(name, names[k], names[k + 1], (face,), law, mechanism == "ideal"))
             gates.append(_gate(name, block.conducts_in))
     baths = []
     for number, bath in enumerate(case.bath):

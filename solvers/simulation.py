@@ -165,7 +165,8 @@ class Simulation:
                     length = left
                 drive = v1 if length == left else v0 + (v1 - v0) * (self.clock.in_phase + length - t0) / (t1 - t0)
                 smallest = SMALLEST_RAMP_FRACTION * self.case.solver.ramp_step
-                if not self._switch(drive, may_refuse=v0 != v1 and fraction > smallest):
+                whole = self.case.solver.ramp_step == 1.0  # asked for: the field changes at once
+                if not self._switch(drive, may_refuse=v0 != v1 and fraction > smallest and not whole):
                     fraction /= 2
                     self.rejected += 1
                     continue

@@ -83,7 +83,9 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
         else f"entropy fell in a step, by {-results['entropy_lowest_step']:.0e} of the stack's"
     )
     if summary["contacts_ideal"]:
-        lines.append("ideal switches (conduct in named phases only): " + ", ".join(summary["contacts_ideal"]))
+        lines.append(
+            "ideal contacts (conduct in named phases only, or without limit): " + ", ".join(summary["contacts_ideal"])
+        )
     lines += [f"warning: {text}" for text in summary["warnings"]]
     timings = summary["timings_s"]
     parts = ", ".join(f"{name} {value:.1f}" for name, value in timings.items() if name != "total" and value >= 0.05)

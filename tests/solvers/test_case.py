@@ -57,6 +57,15 @@ def test_default_case() -> None:
     assert case.symmetry_obstacles() == []
 
 
+@pytest.mark.parametrize("override", ["bath.0.face=bottom", 'bath.0.conducts_in=["cool"]', "bath.0.layer=load"])
+def test_an_ideal_contact_needs_a_layer_that_is_held(tmp_path: Path, override: str) -> None:
+    text = TEXT.replace('contact = "perfect"', 'contact = "ideal"')
+    found = errors(tmp_path, text, override)
+    assert any("interface[0].contact" in line and '"ideal" needs a [[bath]]' in line for line in found), found
+    (tmp_path / "good.toml").write_text(text, encoding="utf-8")
+    assert load_case(tmp_path / "good.toml").interface_above(0).contact == "ideal"
+
+
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_every_case_loads_and_its_echo_is_the_same_case(path: Path) -> None:
     case = load_case(path)

@@ -138,6 +138,40 @@ def test_a_bath_holds_through_perfect_contacts(comm, held):
 
 
 @pytest.mark.mpi
+@pytest.mark.parametrize("swap", [False, True])
+def test_ideal_contact_empties_a_layer_at_once(comm, swap):
+    """All of "b" takes the temperature at which "a" is held; the bath gets what "b" had, and then what "c" gives."""
+    ends = ("b", "a") if swap else ("a", "b")
+    hot = Contact("hot", *ends, ["a|b"], None, ideal=True)
+    cold = Contact("cold", "b", "c", ["b|c"], Conductance(7.0))
+    heat = problem(comm, [hot, cold], [Bath("bath", "a", 0.1)])
+    f = np.ones(heat.space.n_local)
+    heat.activate([])
+    u = start(heat, 0.1, 0.7, 0.4)
+    heat.activate(["hot", "cold", "bath"])
+    u, bath, through = heat.engage(u, f)
+    assert spread(heat, u, "b") == (0.1, 0.1)
+    given = 20.0 * VOLUMES[1] * 0.6
+    assert bath["bath"] == pytest.approx(given, rel=1e-12)
+    assert through["hot"] == pytest.approx(given if swap else -given, rel=1e-12)
+    step = HeatStepper(heat).advance(u, f, 3.0)
+    assert spread(heat, step.u, "b") == (0.1, 0.1)
+    lost = 50.0 * VOLUMES[2] * (0.4 - mean(heat, step.u)[2])
+    assert lost > 0
+    assert step.contact["cold"] == pytest.approx(-lost, rel=1e-10)
+    assert step.contact["hot"] == pytest.approx(lost if swap else -lost, rel=1e-10)
+    assert step.bath["bath"] == pytest.approx(lost, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "baths", [[], [Bath("one", "a", 0.1), Bath("two", "b", 0.2)], [Bath("face", "a", 0.1, ["bottom"])]]
+)
+def test_ideal_contact_needs_one_layer_held(baths):
+    with pytest.raises(ValueError, match="just one of its layers must be held"):
+        problem(MPI.COMM_SELF, [Contact("hot", "a", "b", ["a|b"], None, ideal=True)], baths)
+
+
+@pytest.mark.mpi
 def test_switching_a_perfect_contact_off(comm):
     heat = problem(comm, [perfect("a", "b"), Contact("b|c", "b", "c", ["b|c"], Conductance(0.0))])
     f = np.ones(heat.space.n_local)

@@ -175,10 +175,17 @@ class Interface(Block):
         default=None,
         description="Names of the phases in which heat passes, an ideal heat switch (no unit); left out: always",
     )
+    phonons_in: PhaseNames = Field(
+        default=None,
+        description="Names of the phases in which phonons pass, where no switch stops them (no unit); left out: as "
+        "conducts_in; only with phonons",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         problems = []
+        if self.phonons_in is not None and self.phonons is None:
+            problems.append(("phonons_in", "is about phonons: give their transmission, phonons = 1 for instance"))
         if self.between[0] == self.between[1]:
             problems.append(("between", f'names the layer "{self.between[0]}" twice'))
         mechanisms = ("resistance_area", "conductance", "phonons")

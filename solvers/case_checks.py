@@ -221,6 +221,7 @@ def _check_interfaces(parts: CaseParts) -> Iterator[Problem]:
         ]
         yield from unknown
         yield from _unknown_phases(parts, block.conducts_in, (*path, "conducts_in"))
+        yield from _unknown_phases(parts, block.phonons_in, (*path, "phonons_in"))
         if unknown or not set(names).issuperset(block.between):
             continue
         a, b = sorted(names.index(name) for name in block.between)

@@ -53,9 +53,10 @@ class Recorder:
 
     # ---- events of the run -----------------------------------------------------------------------
     def start_of_phase(self) -> None:
-        """Look for the largest cooling power that a phase of the first cycle starts with (collective)."""
+        """Look for the largest cooling power with which a phase of the first cycle starts, film normal (collective)."""
         sim = self.sim
-        if sim.clock.cycle == 0 and sim.clock.in_phase == 0.0:
+        normal = self.working is None or (sim.switching and sim.switching.layer_fraction()[self.working] > 0.5)
+        if sim.clock.cycle == 0 and sim.clock.in_phase == 0.0 and normal:
             flow = sim.heat.power(sim.u, sim.f)
             power = sim.scale * self._out_of(self.cold, flow.contact)
             self.power_initial = max(self.power_initial, power)

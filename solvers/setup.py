@@ -140,7 +140,8 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
             # Mechanisms side by side are contacts of their own, so that each has its own balance.
             name = face if len(between) == 1 else f"{face} {mechanism}"
             contacts.append(Contact(name, names[k], names[k + 1], (face,), law, mechanism == "ideal"))
-            gates.append(_gate(name, block.conducts_in))
+            own = block.phonons_in if mechanism == "phonons" and block.phonons_in else block.conducts_in
+            gates.append(_gate(name, own))
     baths = []
     for number, bath in enumerate(case.bath):
         name = f"bath {number + 1} ({bath.layer})"

@@ -17,7 +17,7 @@ from solvers.errors import InputError
 from solvers.schema import case_schema
 from solvers.toml_lines import key_lines
 
-CASES = sorted((Path(__file__).parents[2] / "cases").glob("*.toml"))
+CASES = sorted((Path(__file__).parents[2] / "cases").rglob("*.toml"))
 DEFAULT = next(path for path in CASES if path.name == "refrigerator.toml")
 TEXT = DEFAULT.read_text(encoding="utf-8")
 

@@ -143,12 +143,12 @@ class MeshSettings(Block):
         default="auto",
         description='"quarter": only x >= 0, y >= 0; "full"; "auto": a quarter if the case is symmetric (no unit)',
     )
-    surface_cell: Annotated[float, Quantity("a fraction", "", "0.25", sign="positive", maximum=1.0)] = Field(
-        default=0.25,
+    surface_cell: Annotated[float, Quantity("a fraction", "", "0.2", sign="positive", maximum=1.0)] = Field(
+        default=0.2,
         description="Thickness of the first cell at a superconductor's face, as a fraction of the "
         "penetration depth (-)",
     )
-    growth: _Growth = Field(default=1.4, description="Largest ratio of neighbouring cells through the thickness (-)")
+    growth: _Growth = Field(default=1.3, description="Largest ratio of neighbouring cells through the thickness (-)")
     largest_cell: Length | None = Field(
         default=None, description="Largest cell through the thickness (m); left out: automatic"
     )

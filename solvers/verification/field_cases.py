@@ -13,6 +13,7 @@ Case = Callable[[MPI.Intracomm, bool], list[Row]]
 
 CASES: dict[str, Case] = {
     "London slab": field_slabs.london_slab,
+    "thick slabs": field_slabs.thick_slabs,
     "one-sided film": field_slabs.one_sided_film,
     "bilayer": field_slabs.bilayer,
     "slab with a current": field_slabs.transport_slab,

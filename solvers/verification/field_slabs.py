@@ -137,6 +137,18 @@ def london_slab(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     return rows
 
 
+def thick_slabs(comm: MPI.Intracomm, quick: bool) -> list[Row]:
+    """Slabs up to the thickness of a device of centimetres on the default mesh: there its growth decides."""
+    rows = []
+    for ratio in (8, 20, 20_000):
+        layers = [Layer("slab", ratio * 50 * NM, 50 * NM)]
+        mean = 2 * tanh(ratio / 2) / ratio
+        found = mean_ratio(pile(comm, layers, faces(H0, H0), DEFAULT), "slab")
+        case = f"London slab, lambda 50 nm, d/lambda = {ratio}"
+        rows.append(Row(case, "mean H/H0, default mesh", mean, found, INTEGRAL_TOLERANCE))
+    return rows
+
+
 def one_sided_film(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     """Known answer 2: the field on one face only."""
     return [row for ratio in (2, 4) for row in _one_sided_film(comm, ratio)]

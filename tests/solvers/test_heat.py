@@ -348,6 +348,7 @@ def full_run(comm, rank_of):
 
 
 @pytest.mark.mpi
+@pytest.mark.ranks4
 @pytest.mark.parametrize("rank_of", [None, by_layer, apart])
 def test_any_number_of_ranks(comm, rank_of):
     alone = full_run(MPI.COMM_SELF, None)

@@ -103,20 +103,6 @@ def test_files_keep_the_contract(finished: Result) -> None:
     assert np.ptp(energy - booked) < 1e-10 * np.ptp(history["work_J"])
 
 
-@pytest.mark.mpi
-def test_same_answer_on_one_rank() -> None:
-    results = []
-    for comm in (MPI.COMM_WORLD, MPI.COMM_SELF):
-        sim = Simulation(coarse(), comm)
-        for _ in sim.run():
-            if sim.clock.phase == 2:
-                break
-        assert sim.switching is not None
-        energy = sim.switching.problem.unit_energy()
-        results.append([energy, *sim.totals().temperature, sim.ledger.work, sim.ledger.contact["working|load"]])
-    np.testing.assert_allclose(results[0], results[1], rtol=1e-8)
-
-
 def _stop_after(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
     """Make the run believe that a signal came after some steps."""
     shown = run_module._show

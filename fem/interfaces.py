@@ -174,7 +174,8 @@ class PhononContact:
 class ElectronPhonon:
     """Heat flow from the electrons of a metal to a lattice, q = sigma (T1^5 - T2^5), W per m^3 (not per m^2).
 
-    For a bath that touches a whole layer. Source: F. C. Wellstood, C. Urbina, J. Clarke, Phys. Rev. B 49, 5942 (1994).
+    For a bath that touches a whole layer, or two layers on the same cells. Source: F. C. Wellstood, C. Urbina,
+    J. Clarke, Phys. Rev. B 49, 5942 (1994).
 
     Attributes:
         sigma: W m^-3 K^-5, `Material.electron_phonon`.

@@ -225,6 +225,7 @@ class LayerwiseSpace:
         """Sums over each layer of nodal arrays, (n_layers,) or (n_arrays, n_layers) (collective)."""
         owned = self.layer[: self.n_owned]
         local = np.array([np.bincount(owned, v[: self.n_owned], minlength=len(self.names)) for v in values])
+        local = local.astype(np.float64)  # numpy counts in integers on a rank that owns no node
         total = np.empty_like(local)
         self.comm.Allreduce(local, total)
         return total[0] if len(values) == 1 else total
@@ -285,6 +286,24 @@ class LayerwiseSpace:
         above = self._node_of_vertex[self.layer_number(upper)][vertices]
         both = (below >= 0).all(axis=1) & (above >= 0).all(axis=1)
         return below[both].reshape(-1), above[both].reshape(-1), area[both].reshape(-1)
+
+    def pairs_inside(self, first: str, second: str) -> tuple[Ints, Ints, Floats]:
+        """Node pairs of two layers on the same cells: (first, second, volume in m^3), each pair on one rank only.
+
+        Raises:
+            ValueError: the layers are not on the same cells (on all ranks).
+        """
+        node = self._node_of_vertex[self.layer_number(first)]
+        other = self._node_of_vertex[self.layer_number(second)]
+        i = node[(node >= 0) & (node < self.n_owned) & (other >= 0)]
+        j = other[self._vertex_of_node[i]]
+        owned = np.bincount(self.layer[: self.n_owned], minlength=len(self.names))
+        differ = np.array([len(i) - owned[self.layer_number(name)] for name in (first, second)])
+        apart = float(np.abs(self.volume[i] - self.volume[j]).sum())
+        differ, apart = self.comm.allreduce(differ), self.comm.allreduce(apart)
+        if differ.any() or apart > 1e-9 * self.layer_sums(self.volume)[self.layer_number(first)]:
+            raise ValueError(f"layers {first!r} and {second!r} are not on the same cells")
+        return i, j, self.volume[i]
 
     def _facet_corners(self, facets: Ints) -> tuple[Ints, Floats]:
         """Parent vertices and vertex-quadrature areas of the owned ones among some facets."""

@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -133,6 +134,11 @@ class Layer(Block):
         description="London penetration depth at zero temperature (m), for superconductors",
     )
     mean_free_path: Length | None = Field(default=None, description="Mean free path of the phonons (m)")
+    electron_phonon: StrictBool = Field(
+        default=False,
+        description="Electrons and lattice of this normal metal have a temperature each, coupled by the material's "
+        "electron_phonon (true or false)",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -343,6 +349,10 @@ class Load(Block):
         default=None,
         description="Rectangle [x0, x1, y0, y1] on the top face, in the coordinates of the stack "
         "(m); left out: the whole face",
+    )
+    into: Literal["electrons", "lattice"] | None = Field(
+        default=None,
+        description="What is heated in a layer with electron_phonon = true (no unit); left out: the electrons",
     )
     during: PhaseNames = Field(
         default=None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from fem.materials import Material
+from solvers import two_temperatures
 from solvers.case_blocks import Bath, Drive, Interface, Layer, Load, Phase
 from solvers.case_materials import base_material, library_names
 from solvers.case_settings import MeshSettings, UserMaterial
@@ -163,6 +164,10 @@ def _check_materials(parts: CaseParts) -> Iterator[Problem]:
 
 
 def _check_overrides(i: int, layer: Layer, material: Material) -> Iterator[Problem]:
+    if layer.electron_phonon and (obstacle := two_temperatures.obstacle(material)) is not None:
+        yield Problem(
+            ("layer", i, "electron_phonon"), f'not possible in layer "{layer.name}": "{layer.material}" {obstacle}'
+        )
     if layer.penetration_depth is not None and not material.superconducting:
         yield Problem(
             ("layer", i, "penetration_depth"),
@@ -254,6 +259,13 @@ def _check_ideal(parts: CaseParts, path: tuple[str | int, ...], block: Interface
             yield Problem(
                 (*path, "contact"),
                 f'"ideal" needs a [[bath]] with face = "all" on just one of the layers; in phase "{phase}" {how} held',
+            )
+            return
+        divided = [x.name for x in parts.layers if x is not None and x.electron_phonon and x.name in held]
+        for name in set(divided) & set(block.between):
+            yield Problem(
+                (*path, "contact"),
+                f'"ideal": a bath holds all of layer "{name}", which leaves no room for electron_phonon',
             )
             return
 
@@ -383,6 +395,8 @@ def _check_loads(parts: CaseParts) -> Iterator[Problem]:
             continue
         number = names.index(load.layer)
         layer = parts.layers[number]
+        if layer is not None and load.into is not None and not layer.electron_phonon:
+            yield Problem((*path, "into"), f'layer "{load.layer}" has one temperature only: it lacks electron_phonon')
         if layer is None or load.face != "top":
             continue
         covered = list(_check_free_face(parts, number, "top", (*path, "face")))

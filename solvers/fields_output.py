@@ -24,6 +24,7 @@ from solvers.errors import ComputationError
 from solvers.field import TransportCurrent
 from solvers.simulation import Simulation
 from solvers.switching import Switching
+from solvers.two_temperatures import layer_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -32,7 +33,8 @@ Ints = npt.NDArray[np.int32]
 def write_fields(sim: Simulation, folder: Path, name: str) -> list[Path]:
     """Write the present fields (collective); the time step in the files is the time since the run began, in s.
 
-    NAME-temperature.bp, on the cells of the layers and their barriers: `temperature_K`, `normal_fraction` (1 outside
+    NAME-temperature.bp, on the cells of the layers and their barriers: `temperature_K`, `lattice_temperature_K` (only
+    where some layer has two temperatures; then `temperature_K` is that of the electrons), `normal_fraction` (1 outside
     superconductors) and `material_number`: the number of the layer whose material it is, 1 for the lowest.
 
     NAME-field.bp, on all cells, only for a case with a drive: `B_T`, `H_A_per_m` = B / mu0, `J_A_per_m2` (the
@@ -76,12 +78,17 @@ def temperature_functions(sim: Simulation) -> list[dolfinx.fem.Function]:
     """Temperature (K), normal fraction and material number on a mesh of the solid cells only (collective)."""
     space = sim.heat.space
     solid = _without_ghosts(space.tagged.mesh, space.cells)
-    row = np.full(space.cells.max(initial=-1) + 1, -1, dtype=np.int32)
-    row[space.cells] = np.arange(len(space.cells))
-    nodes = space.cell_nodes[row[solid.cell_map]]
+    main = _main_cells(sim)
+    nodes = np.empty((space.cells.max(initial=-1) + 1, space.cell_nodes.shape[1]), dtype=np.int32)
+    nodes[space.cells[main]] = space.cell_nodes[main]
+    both = nodes.copy()
+    both[space.cells[~main]] = space.cell_nodes[~main]
+    nodes, both = nodes[solid.cell_map], both[solid.cell_map]
     temperature: Floats = np.sqrt(np.maximum(sim.u, 0.0))
+    lattice = [_scalar(solid.mesh, "lattice_temperature_K", temperature[both])]
     return [
         _scalar(solid.mesh, "temperature_K", temperature[nodes]),
+        *(lattice if any(layer.electron_phonon for layer in sim.case.layer) else []),
         _scalar(solid.mesh, "normal_fraction", sim.f[nodes]),
         _scalar(solid.mesh, "material_number", np.asarray(space.layer[nodes] + 1.0)),
     ]
@@ -114,7 +121,8 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
         current = -factor / (MU0 * problem.unit) * screening[cells, None, None] * potential
     space = sim.heat.space
     layer = np.zeros(len(fraction))
-    layer[space.cells] = space.layer[space.cell_nodes[:, 0]] + 1.0
+    main = _main_cells(sim)
+    layer[space.cells[main]] = space.layer[space.cell_nodes[main, 0]] + 1.0
     corners = np.ones(flux.shape[1])
     return [
         _vector(everything.mesh, "B_T", flux),
@@ -123,6 +131,13 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
         _scalar(everything.mesh, "normal_fraction", fraction[cells, None] * corners),
         _scalar(everything.mesh, "material_number", layer[cells, None] * corners),
     ]
+
+
+def _main_cells(sim: Simulation) -> npt.NDArray[np.bool_]:
+    """Which cells of the heat space are those of the case's layers, not of a lattice on the same cells."""
+    space = sim.heat.space
+    main = np.array([layer_of(name) == name for name in space.names])
+    return np.asarray(main[space.layer[space.cell_nodes[:, 0]]])
 
 
 def _without_ghosts(mesh: dolfinx.mesh.Mesh, cells: Ints) -> compat.Submesh:

@@ -21,6 +21,7 @@ from solvers.figure_data import (
     quantity,
     readable_widths,
 )
+from solvers.two_temperatures import lattice_name
 
 WIDTH = 13.0  # inches
 PLOT_SHARE = 0.75  # of the width, beside labels and legends
@@ -160,8 +161,14 @@ def _temperatures(axes: Axes, axis: PhaseAxis) -> None:
     for layer in run.layers:
         place, value = axis.broken(f"T_{layer.name}_K", run.case.start)
         axes.plot(place, 1e3 * value, color=layer.colour, label=layer.label)
+    columns = [f"T_{layer.name}_K" for layer in run.layers]
+    for layer, block in zip(run.layers, run.case.layer, strict=True):
+        if block.electron_phonon:
+            columns.append(f"T_{lattice_name(layer.name)}_K")
+            place, value = axis.broken(columns[-1], run.case.start)
+            axes.plot(place, 1e3 * value, "--", color=layer.colour, label=f"lattice of {layer.name}")
     axes.set(ylabel="temperature (mK)")
-    shown = [run.history[f"T_{layer.name}_K"][axis.rows] for layer in run.layers]
+    shown = [run.history[name][axis.rows] for name in columns]
     log_scale(axes, 1e3 * np.concatenate([[run.case.start], *shown]), plain=True)
 
 

@@ -115,6 +115,8 @@ class HeatProblem:
 
     # ---- set-up ----------------------------------------------------------------------------------
     def _contact_link(self, contact: Contact) -> _Link:
+        if not contact.facets:
+            return _Link(contact.name, *self.space.pairs_inside(contact.lower, contact.upper), contact.law)
         facets = self.space.tagged.facets(*contact.facets)
         i, j, area = self.space.pairs(contact.lower, contact.upper, facets)
         if self.space.comm.allreduce(len(i)) == 0:

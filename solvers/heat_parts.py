@@ -24,13 +24,14 @@ class HeatLayer:
 
 @dataclass(frozen=True)
 class Contact:
-    """A thermal contact between two layers over named facets.
+    """A thermal contact between two layers, over named facets or throughout cells that both are on.
 
     Attributes:
         name: used in balances and for switching it on and off.
         lower, upper: layer names; a positive flow goes from lower to upper.
-        facets: facet group names.
-        law: flux law, or None for a perfect contact (no temperature jump).
+        facets: facet group names; empty: the two layers are on the same cells and touch everywhere.
+        law: flux law per area of the facets (W/m^2) or per volume (W/m^3), or None for a perfect contact (no
+            temperature jump).
         ideal: with no law: all of the one layer takes the temperature of the other, which a bath must hold
             throughout while this contact is active.
     """

@@ -133,7 +133,7 @@ class HeatStepper:
         gross = BALANCE_TOLERANCE * state.energy[:n] + 4 * EPSILON * h * np.abs(state.flow.nodal[:n])
         level: Floats = np.bincount(owned, gross, minlength=size).astype(np.float64)
         level += 4 * EPSILON * np.bincount(group + 1, h * state.flow.bath_slope * state.u, minlength=size)
-        jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size))
+        jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size).astype(np.float64))
         jacobian += np.diag(np.bincount(group + 1, h * state.flow.bath_slope, minlength=size))
         for s in state.flow.slopes:
             cross = group[s.i] != group[s.j]  # flow inside a group cancels in its balance

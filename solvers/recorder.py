@@ -13,6 +13,7 @@ from solvers.ledger import Ledger
 from solvers.limits import DriveLimits
 from solvers.result import SCREENED
 from solvers.simulation import Simulation
+from solvers.two_temperatures import layer_of
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, float | int | str]
@@ -36,8 +37,10 @@ class Recorder:
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim
         names, laws = sim.heat.space.names, sim.heat.materials
-        normal = [n for n, m in zip(names, laws, strict=True) if not setup.superconducts(m, sim.case.start)]
-        self.cold = normal[-1] if normal else names[-1]
+        # A layer with two temperatures counts by its electrons, its lattice not at all.
+        layers = [(name, law) for name, law in zip(names, laws, strict=True) if layer_of(name) == name]
+        normal = [name for name, law in layers if not setup.superconducts(law, sim.case.start)]
+        self.cold = normal[-1] if normal else layers[-1][0]
         films = sim.switching.columns if sim.switching else []
         self.working = films[0].film.layer if films else None
         self.rows: list[Row] = []
@@ -170,17 +173,17 @@ class Recorder:
         self._last_film = None
 
     def _out_of(self, layer: str, contact: dict[str, float]) -> float:
-        """What leaves a layer through its contacts."""
+        """What leaves a layer, its lattice included, through its contacts."""
         out = 0.0
         for c in self.sim.heat.contacts:
             value = contact.get(c.name, 0.0)
-            out += value if c.lower == layer else -value if c.upper == layer else 0.0
+            out += value * ((layer_of(c.lower) == layer) - (layer_of(c.upper) == layer))
         return out
 
     def _touch(self) -> int:
         """1 where working film and cold layer touch: then the film's sum contains what the cold layer gave it."""
         pair = {self.working, self.cold}
-        return int(any({c.lower, c.upper} == pair for c in self.sim.heat.contacts))
+        return int(any({layer_of(c.lower), layer_of(c.upper)} == pair for c in self.sim.heat.contacts))
 
     def state(self) -> dict[str, Any]:
         """Plain numbers, for the checkpoint."""

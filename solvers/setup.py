@@ -15,6 +15,7 @@ from solvers.case_materials import layer_material
 from solvers.field import AppliedField, FieldProblem, TransportCurrent
 from solvers.heat import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.switching import Film
+from solvers.two_temperatures import coupling, electrons, lattice, lattice_name, reached, touching
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
@@ -129,9 +130,13 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
     """Heat problem of a case, and when its contacts, baths and loads are on."""
     laws, groups = materials(case), layer_groups(stack)
     names = [layer.name for layer in case.layer]
-    layers = {name: HeatLayer(law, groups[name]) for name, law in zip(names, laws, strict=True)}
+    law_of = dict(zip(names, laws, strict=True))
+    divided = [layer.name for layer in case.layer if layer.electron_phonon]
+    layers = {name: HeatLayer(electrons(law) if name in divided else law, groups[name]) for name, law in law_of.items()}
+    layers |= {lattice_name(name): HeatLayer(lattice(law_of[name]), groups[name]) for name in divided}
     share = 0.25 if stack.quarter else 1.0
-    contacts, gates = [], []
+    contacts = [coupling(name, law_of[name]) for name in divided]
+    gates = [Gate(contact.name, None) for contact in contacts]
     for k in range(len(names) - 1):
         block = case.interface_above(k)
         face = f"{names[k]}|{names[k + 1]}"
@@ -139,16 +144,22 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
         for mechanism, law in between.items():
             # Mechanisms side by side are contacts of their own, so that each has its own balance.
             name = face if len(between) == 1 else f"{face} {mechanism}"
-            contacts.append(Contact(name, names[k], names[k + 1], (face,), law, mechanism == "ideal"))
+            below = reached(mechanism, names[k], laws[k + 1], divided)
+            above = reached(mechanism, names[k + 1], laws[k], divided)
             own = block.phonons_in if mechanism == "phonons" and block.phonons_in else block.conducts_in
-            gates.append(_gate(name, own))
+            for (lower, upper), suffix in zip(touching(below, above), ("", " lattice"), strict=False):
+                contacts.append(Contact(name + suffix, lower, upper, (face,), law, mechanism == "ideal"))
+                gates.append(_gate(name + suffix, own))
     baths = []
     for number, bath in enumerate(case.bath):
-        name = f"bath {number + 1} ({bath.layer})"
         facets = () if bath.face == "all" else (f"{bath.layer}.{bath.face}",)
-        law = bath_law(bath, laws[names.index(bath.layer)])
-        baths.append(Bath(name, bath.layer, bath.temperature, facets, law))
-        gates.append(_gate(name, bath.conducts_in))
+        material = law_of[bath.layer]
+        law = bath_law(bath, material)
+        mechanism = "perfect" if law is None else "phonons" if bath.phonons is not None else "conductance"
+        for heat_layer in reached(mechanism, bath.layer, material, divided):
+            name = f"bath {number + 1} ({heat_layer})"
+            baths.append(Bath(name, heat_layer, bath.temperature, facets, law))
+            gates.append(_gate(name, bath.conducts_in))
     sources = []
     for number, load in enumerate(case.load):
         name = f"load {number + 1} ({load.layer})"
@@ -159,7 +170,8 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
 
 def _source(name: str, load: Load, share: float) -> Source:
     facets = (f"{load.layer}.top",) if load.face == "top" else ()
-    return Source(name, load.layer, load.power * share, facets, load.patch)
+    heated = lattice_name(load.layer) if load.into == "lattice" else load.layer
+    return Source(name, heated, load.power * share, facets, load.patch)
 
 
 def _gate(name: str, phases: list[str] | None) -> Gate:

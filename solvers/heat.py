@@ -19,7 +19,7 @@ from mpi4py import MPI
 from fem.interfaces import InterfaceLaw
 from fem.spaces import LayerwiseSpace
 from meshes.tagged import TaggedMesh
-from solvers.heat_parts import Bath, Contact, HeatLayer, Source
+from solvers.heat_parts import Bath, Contact, Flow, HeatLayer, Passage, Slopes, Source
 from solvers.linear import NetworkMatrix
 from solvers.ties import Ties
 
@@ -39,39 +39,6 @@ class _Link:
     area: Floats
     law: InterfaceLaw | None
     bath_u: float | None = None
-
-
-@dataclass(frozen=True)
-class Slopes:
-    """Linearised flow of a set of pairs: power from i to j = of_i * u_i - of_j * u_j + const."""
-
-    i: Ints
-    j: Ints
-    of_i: Floats
-    of_j: Floats
-
-
-@dataclass
-class Flow:
-    """Power in the network at one state.
-
-    Attributes:
-        nodal: power into each node, W, (n_local,).
-        contact: power through each contact, lower to upper, W, by name; `HeatProblem.close` completes perfect ones.
-        bath: power from the stack into each bath, W, by name.
-        source: power of all active sources, W.
-        entropy: entropy production of "conduction" and of each contact and bath, W/K, by name.
-        slopes: linearisation of every pair: conduction edges first, then contacts in order.
-        bath_slope: what baths add to the nodal slopes -d(power)/du, W/K^2, (n_local,), this rank's part.
-    """
-
-    nodal: Floats
-    contact: dict[str, float]
-    bath: dict[str, float]
-    source: float
-    entropy: dict[str, float]
-    slopes: list[Slopes]
-    bath_slope: Floats
 
 
 class HeatProblem:
@@ -267,6 +234,27 @@ class HeatProblem:
                 contacts[name] = sign * passed
         return {b.name: float(total[k]) for k, b in enumerate(self.baths)}, contacts
 
+    def tied_by(self) -> tuple[list[str], Ints]:
+        """Names of all baths and contacts, and the number of the one that ties each node, -1: none (collective).
+
+        A node that a bath touches itself counts as tied by the bath, others by the last perfect contact they touch.
+        """
+        names = [b.name for b in self.baths] + [c.name for c in self.contacts]
+        number: Floats = np.full(self.space.n_local, -1.0)
+        for link in self._perfect:
+            number[link.i] = number[link.j] = names.index(link.name)
+        number = self.space.maximum(number)
+        for name, (layer, _) in self._emptied.items():
+            number[self.space.nodes(layer)] = names.index(name)
+        for bath in self.baths:
+            if bath.law is None and bath.name in self.active:
+                number[self._held_nodes[bath.name]] = names.index(bath.name)
+        return names, number.astype(np.int32)
+
+    def active_sources(self) -> list[tuple[str, Floats]]:
+        """Name and nodal power (W) of each source that is on."""
+        return [(s.name, self._source_nodal[s.name]) for s in self.sources if s.name in self.active]
+
     def switch(self, u: Floats, f: Floats, new_f: Floats) -> tuple[Floats, float]:
         """Change the normal fraction at constant entropy, node by node (collective).
 
@@ -339,13 +327,12 @@ class HeatProblem:
     def power(self, u: Floats, f: Floats) -> Flow:
         """Power into every node and through every contact at a state (collective)."""
         edges = self.space.edges
-        temperature = np.sqrt(np.maximum(u, 0.0))
         q, conduction = self._conduction(u, f)
         slopes = [conduction]
         nodal: Floats = np.zeros(self.space.n_local)
         bath_slope: Floats = np.zeros(self.space.n_local)
         self._transfer(nodal, edges.i, edges.j, q)
-        local = {"conduction": (0.0, _production(q, temperature[edges.i], temperature[edges.j]))}
+        passages = [Passage("conduction", edges.i, edges.j, q)]
         for link in self._contact_links:
             i, j = link.i, link.j
             if link.law is None or link.name not in self.active:
@@ -356,7 +343,7 @@ class HeatProblem:
             q = q * link.area
             self._transfer(nodal, i, j, q)
             slopes.append(Slopes(i, j, d_i * link.area, -d_j * link.area))
-            local[link.name] = (float(q.sum()), _production(q, temperature[i], temperature[j]))
+            passages.append(Passage(link.name, i, j, q))
         for name, link in self._bath_links.items():
             if name not in self.active:
                 continue
@@ -367,16 +354,16 @@ class HeatProblem:
             q = q * link.area
             nodal -= np.bincount(i, q, minlength=len(nodal))
             bath_slope += np.bincount(i, d_i * link.area, minlength=len(nodal))
-            local[name] = (float(q.sum()), _production(q, temperature[i], np.sqrt(other)))
+            passages.append(Passage(name, i, None, q, float(np.sqrt(link.bath_u))))
         nodal = self.space.accumulate(nodal) + self._sources
-        totals = self.space.comm.allreduce(np.array(list(local.values())))
-        power = {name: float(totals[k, 0]) for k, name in enumerate(local)}
+        totals = self.space.comm.allreduce(np.array([p.power.sum() for p in passages[1:]]))
+        power = {p.name: float(total) for p, total in zip(passages[1:], totals, strict=True)}
         return Flow(
             nodal,
             {c.name: power.get(c.name, 0.0) for c in self.contacts},
             {b.name: power.get(b.name, 0.0) for b in self.baths},
             self._source_total,
-            {name: float(totals[k, 1]) for k, name in enumerate(local)},
+            passages,
             slopes,
             bath_slope,
         )
@@ -405,12 +392,6 @@ class HeatProblem:
 def _gather(index: npt.NDArray[np.integer[Any]], values: Floats, size: int) -> Floats:
     """Sums of the values with the same index, (size,)."""
     return np.asarray(np.bincount(index.reshape(-1), values, minlength=size), dtype=np.float64)
-
-
-def _production(q: Floats, hot: Floats, cold: Floats) -> float:
-    """Entropy production (W/K) of powers q flowing between two temperatures."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(q == 0.0, 0.0, q * (hot - cold) / (hot * cold)).sum())
 
 
 def _components(n: int, links: Sequence[tuple[int, int]]) -> Ints:

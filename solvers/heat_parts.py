@@ -1,4 +1,4 @@
-"""What a heat problem is made of: layers, contacts between them, baths and heat sources."""
+"""What a heat problem is made of: layers, contacts between them, baths and heat sources; and what flows in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fem.interfaces import InterfaceLaw
 from fem.materials import Material
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -88,3 +89,47 @@ class Source:
         """Raise ValueError for a patch of a volume."""
         if self.patch is not None and not self.facets:
             raise ValueError(f"load {self.name!r}: a patch needs the facets on which it lies")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Power from nodes i to nodes j, W, or where j is None to a bath of some temperature (K)."""
+
+    name: str
+    i: Ints
+    j: Ints | None
+    power: Floats
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Linearised flow of a set of pairs: power from i to j = of_i * u_i - of_j * u_j + const."""
+
+    i: Ints
+    j: Ints
+    of_i: Floats
+    of_j: Floats
+
+
+@dataclass
+class Flow:
+    """Power in the network at one state.
+
+    Attributes:
+        nodal: power into each node, W, (n_local,).
+        contact: power through each contact, lower to upper, W, by name; `HeatProblem.close` completes perfect ones.
+        bath: power from the stack into each bath, W, by name.
+        source: power of all active sources, W.
+        passages: power of every pair by "conduction", contact and bath (perfect contacts and holding baths apart).
+        slopes: linearisation of every pair: conduction edges first, then contacts in order.
+        bath_slope: what baths add to the nodal slopes -d(power)/du, W/K^2, (n_local,), this rank's part.
+    """
+
+    nodal: Floats
+    contact: dict[str, float]
+    bath: dict[str, float]
+    source: float
+    passages: list[Passage]
+    slopes: list[Slopes]
+    bath_slope: Floats

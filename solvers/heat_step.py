@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from solvers.entropy import step_entropy
 from solvers.heat import Flow, HeatProblem
 from solvers.linear import StepFailure
 
@@ -39,7 +40,7 @@ class Step:
         contact: energy through each contact in the step, J, lower to upper, by name.
         bath: energy given to each bath, J, by name.
         source: energy put in by sources, J.
-        entropy: entropy produced by conduction, contacts and baths, J/K, by name.
+        entropy: entropy produced by conduction, contacts, baths and sources, J/K, by name.
         error: estimated error over tolerance.
     """
 
@@ -185,22 +186,25 @@ class HeatStepper:
         lowest = float(target[~problem.held].min(initial=np.inf))
         rate0 = np.where(problem.held, 0.0, problem.power(u, f).nodal)
         if problem.space.comm.allreduce(lowest, op=MPI.MIN) <= 0:
-            return self._finish(h, first, [(h, first.flow)], self._error(first, f, h / 2 * (rate1 - rate0), h))
+            error = self._error(first, f, h / 2 * (rate1 - rate0), h)
+            return self._finish(h, u, f, first, [(h, first.flow)], error)
         second = self.solve_stage(first.u, f, target, h)
         rate2 = (second.energy - target) / h
         problem.close(second.flow, rate2)
         w0, w1, w2 = dt * ERROR_WEIGHTS
         error = self._error(second, f, w0 * rate0 + w1 * rate1 + w2 * rate2, h)
-        return self._finish(dt, second, [(dt - h, first.flow), (h, second.flow)], error)
+        return self._finish(dt, u, f, second, [(dt - h, first.flow), (h, second.flow)], error)
 
-    @staticmethod
-    def _finish(dt: float, state: _State, flows: list[tuple[float, Flow]], error: float) -> Step:
+    def _finish(
+        self, dt: float, u: Floats, f: Floats, state: _State, flows: list[tuple[float, Flow]], error: float
+    ) -> Step:
         def total(name: str) -> dict[str, float]:
             keys = {k for _, flow in flows for k in getattr(flow, name)}
             return {k: sum(w * getattr(flow, name).get(k, 0.0) for w, flow in flows) for k in sorted(keys)}
 
         source = sum(w * flow.source for w, flow in flows)
-        return Step(dt, state.u, total("contact"), total("bath"), source, total("entropy"), error)
+        entropy = step_entropy(self.problem, u, state.u, f, flows)
+        return Step(dt, state.u, total("contact"), total("bath"), source, entropy, error)
 
     def _error(self, state: _State, f: Floats, error: Floats, h: float) -> float:
         """Size of a nodal energy error over the tolerance: the larger of layer means and filtered nodes."""

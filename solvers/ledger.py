@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,8 @@ class Ledger:
         bath: energy given to each bath.
         work: magnetic work done on the films when they switch.
         load: energy put in by loads.
-        entropy_out: entropy given to the baths.
-        produced: entropy produced by conduction, in contacts and by losses, by name.
+        entropy_out: entropy given to the baths; infinite once a bath at 0 K got heat.
+        produced: entropy produced by conduction, contacts, baths, loads and losses, by name.
         lost: energy of the field turned into heat while it changed (part of `work`), by mechanism.
     """
 
@@ -36,7 +37,7 @@ class Ledger:
     def add_step(self, step: Step, temperatures: Mapping[str, float], scale: float) -> None:
         """Book a step of the heat problem; `scale` is devices per mesh (4 on a quarter model)."""
         self.load += scale * step.source
-        _add(self.produced, step.entropy, scale)
+        self.add_produced(step.entropy, scale)
         self.add_flow(step.bath, step.contact, temperatures, scale)
 
     def add_flow(
@@ -49,7 +50,11 @@ class Ledger:
         """Book energy that went into baths and through contacts."""
         _add(self.bath, bath, scale)
         _add(self.contact, contact, scale)
-        self.entropy_out += sum(scale * energy / temperatures[name] for name, energy in bath.items())
+        self.entropy_out += sum(_over(scale * energy, temperatures[name]) for name, energy in bath.items())
+
+    def add_produced(self, entropy: Mapping[str, float], scale: float) -> None:
+        """Book entropy produced (J/K), by name."""
+        _add(self.produced, entropy, scale)
 
     def add_loss(self, mechanism: str, heat: float, entropy: float, scale: float) -> None:
         """Book heat (J) that the field made, and the entropy (J/K) produced by it."""
@@ -80,6 +85,13 @@ class Ledger:
 
 def _plain(ledger: Ledger) -> dict[str, Any]:
     return {k: dict(v) if isinstance(v, dict) else v for k, v in vars(ledger).items()}
+
+
+def _over(energy: float, temperature: float) -> float:
+    """Energy over temperature; infinite at 0 K unless the energy is 0."""
+    if temperature > 0:
+        return energy / temperature
+    return math.copysign(math.inf, energy) if energy else 0.0
 
 
 def _add(total: dict[str, float], more: Mapping[str, float], scale: float) -> None:

@@ -44,7 +44,7 @@ class Recorder:
         films = sim.switching.columns if sim.switching else []
         self.working = films[0].film.layer if films else None
         self.rows: list[Row] = []
-        self.cycles: list[dict[str, float]] = []
+        self.cycles: list[dict[str, Any]] = []
         self.profiles: dict[str, npt.NDArray[Any]] = {}
         self.half_switched: float | None = None
         self.fraction_at_full_drive: float | None = None
@@ -52,6 +52,9 @@ class Recorder:
         self._coldest, self._hottest = np.inf, 0.0
         self._last_film: tuple[float, float] | None = None
         self.limits = DriveLimits(sim)
+        # Of the cold layer: integral of dQ/T over what it gave in this cycle, and what it had given and its
+        # temperature (K) when last looked at.
+        self._drawn, self._given, self._before = 0.0, 0.0, 0.0
         self._begin_cycle()
 
     # ---- events of the run -----------------------------------------------------------------------
@@ -90,6 +93,7 @@ class Recorder:
             "entropy_to_baths_J_per_K": ledger.entropy_out,
             "dt_s": sim.last_dt,
         }
+        self._draw(float(row[f"T_{self.cold}_K"]))
         if self.working is not None:
             temperature = float(row[f"T_{self.working}_K"])
             self._coldest, self._hottest = min(self._coldest, temperature), max(self._hottest, temperature)
@@ -137,8 +141,19 @@ class Recorder:
             self.profiles = self._lines()
         self.profiles |= self._profile(phase)
 
+    def _draw(self, temperature: float) -> None:
+        """Count what the cold layer gave since the last step, at its mean temperature (K) in between."""
+        given = self._out_of(self.cold, self.sim.ledger.contact)
+        self._drawn += (given - self._given) * 2.0 / (temperature + self._before)
+        self._given, self._before = given, temperature
+
     def end_of_cycle(self) -> None:
-        """Close the balances of a cycle (collective)."""
+        """Close the balances of a cycle (collective).
+
+        The Carnot value of the coefficient of performance (COP) is T_c / (T_h - T_c). T_c is the temperature of the
+        cold layer averaged over the heat drawn from it, Q_c / integral of dQ/T, and T_h in the same way that of the
+        baths over the heat that they took. Where no bath took heat, or T_c is not between 0 and T_h, there is none.
+        """
         sim, booked = self.sim, self.sim.ledger.since(self._ledger)
         totals = sim.totals()
         energy, entropy = float(totals.energy.sum()), float(totals.entropy.sum())
@@ -150,8 +165,14 @@ class Recorder:
         given = sum(booked.bath.values())
         residual = energy - self._energy - booked.work - booked.load + given
         exchanged = max(abs(cold) + abs(hot), abs(given) + abs(booked.work), 1e-300)
+        cop = cold / booked.work if booked.work > 0.0 else None
+        t_cold, t_hot = cold / self._drawn if self._drawn else None, self._bath_temperature(booked)
+        ratio = None
+        if cop is not None and t_cold is not None and t_hot is not None and 0.0 < t_cold < t_hot:
+            ratio = cop * (t_hot - t_cold) / t_cold
         self.cycles.append(
             {
+                "cycle": sim.clock.cycle,
                 "T_cold_K": float(totals.temperature[sim.heat.space.layer_number(self.cold)]),
                 "T_working_min_K": self._coldest,
                 "T_working_max_K": self._hottest,
@@ -160,6 +181,13 @@ class Recorder:
                 "work_J": booked.work,
                 "entropy_produced_J_per_K": entropy - self._entropy + booked.entropy_out,
                 "first_law_residual": residual / exchanged,
+                "T_cold_drawn_K": t_cold,
+                "T_bath_K": t_hot,
+                "cop": cop,
+                "cop_over_carnot": ratio,
+                "ramp_loss_J": sum(booked.lost.values()),
+                "lost_by_mechanism_J": booked.lost,
+                "entropy_by_mechanism_J_per_K": booked.produced,
             }
         )
         self._begin_cycle()
@@ -171,6 +199,14 @@ class Recorder:
         self._energy, self._entropy = float(totals.energy.sum()), float(totals.entropy.sum())
         self._coldest, self._hottest = np.inf, 0.0
         self._last_film = None
+        self._drawn, self._given = 0.0, self._out_of(self.cold, self._ledger.contact)
+        self._before = float(totals.temperature[self.sim.heat.space.layer_number(self.cold)])
+
+    def _bath_temperature(self, booked: Ledger) -> float | None:
+        """Temperature (K) of the baths averaged over the heat they took; None if none took any."""
+        taken = [(booked.bath.get(b.name, 0.0), b.temperature) for b in self.sim.heat.baths]
+        drain = sum(heat / temperature for heat, temperature in taken if heat > 0.0)
+        return sum(heat for heat, _ in taken if heat > 0.0) / drain if drain else None
 
     def _out_of(self, layer: str, contact: dict[str, float]) -> float:
         """What leaves a layer, its lattice included, through its contacts."""
@@ -188,7 +224,8 @@ class Recorder:
     def state(self) -> dict[str, Any]:
         """Plain numbers, for the checkpoint."""
         names = ("cycles", "half_switched", "fraction_at_full_drive", "power_initial", "_energy", "_entropy")
-        out = {name: getattr(self, name) for name in (*names, "_coldest", "_hottest", "_last_film")}
+        more = ("_coldest", "_hottest", "_last_film", "_drawn", "_given", "_before")
+        out = {name: getattr(self, name) for name in (*names, *more)}
         return out | {"_ledger": self._ledger.to_json(), "limits": self.limits.state()}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -44,8 +44,8 @@ class Result:
             raise InputError(f"{folder}: holds no results; give the output folder of a run") from None
 
     @property
-    def cycles(self) -> list[dict[str, float]]:
-        """One entry for each cycle, units in the keys."""
+    def cycles(self) -> list[dict[str, Any]]:
+        """One entry for each computed cycle, units in the keys."""
         return list(self.summary["results"]["cycles"])
 
     def history(self) -> dict[str, npt.NDArray[Any]]:
@@ -66,5 +66,21 @@ def write_history(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write one line for each step."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(rows[-1]) if rows else ["time_s"], restval=0.0)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_cycles(path: Path, cycles: Sequence[dict[str, Any]]) -> None:
+    """Write one line for each cycle; values by mechanism get a column each, what there is none of stays empty."""
+    rows = []
+    for cycle in cycles:
+        row = {key: value for key, value in cycle.items() if not isinstance(value, dict)}
+        for key, unit in (("entropy", "J_per_K"), ("lost", "J")):
+            by_mechanism = cycle[f"{key}_by_mechanism_{unit}"]
+            row |= {f"{key}_{name}_{unit}": value for name, value in by_mechanism.items()}
+        rows.append(row)
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["cycle"]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, names, restval=0.0)
         writer.writeheader()
         writer.writerows(rows)

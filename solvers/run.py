@@ -26,7 +26,7 @@ from solvers.errors import ComputationError, InputError
 from solvers.limits import run_warnings
 from solvers.recorder import Recorder
 from solvers.resolution import resolution
-from solvers.result import Result, write_history
+from solvers.result import Result, write_cycles, write_history
 from solvers.simulation import Simulation
 from solvers.terminal import Progress, print_result, temperature
 
@@ -182,6 +182,7 @@ def _save(sim: Simulation, recorder: Recorder, folder: Path) -> None:
         checkpoint.save(sim, folder / "checkpoint", {"recorder": recorder.state(), "case_sha256": case})
         if sim.comm.rank == 0:
             write_history(folder / "history.csv", recorder.rows)
+            write_cycles(folder / "cycles.csv", recorder.cycles)
             np.savez(folder / "profiles.npz", **recorder.profiles)  # type: ignore[arg-type]
 
 

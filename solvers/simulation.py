@@ -19,6 +19,7 @@ from mpi4py import MPI
 from meshes.tagged import build_stack_mesh
 from solvers import setup
 from solvers.case import Case, Phase
+from solvers.entropy import engage_entropy
 from solvers.errors import ComputationError
 from solvers.heat_step import HeatStepper, Step
 from solvers.ledger import Ledger, Totals
@@ -181,8 +182,10 @@ class Simulation:
 
     def _engage(self) -> None:
         """Bring nodes that a bath holds to its temperature and book the heat."""
-        self.u, bath, contact = self.heat.engage(self.u, self.f)
+        before = self.u
+        self.u, bath, contact = self.heat.engage(before, self.f)
         self.ledger.add_flow(bath, contact, self.bath_temperature, self.scale)
+        self.ledger.add_produced(engage_entropy(self.heat, before, self.u, self.f), self.scale)
 
     def _switch(self, drive: float, may_refuse: bool) -> bool:
         """Let the films switch at a drive, each node at constant entropy; False: refused, too large a change."""

@@ -62,12 +62,14 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else 100)
     table = Table(title=summary["case"]["title"], box=box.SIMPLE_HEAD, padding=0, title_justify="left")
     heads = ("cycle", "T cold\nmK", "film min\nmK", "film max\nmK", "Q cold\nJ", "Q hot\nJ", "work\nJ")
-    for name in (*heads, "entropy\nJ/K", "1st law\n"):
+    for name in (*heads, "entropy\nJ/K", "COP of\nCarnot", "1st law\n"):
         table.add_column(name, justify="right", no_wrap=True)
-    for k, c in enumerate(results["cycles"], start=1):
+    for c in results["cycles"]:
         cells = [f"{1e3 * c[key]:.5g}" for key in ("T_cold_K", "T_working_min_K", "T_working_max_K")]
         cells += [f"{c[key]:.3e}" for key in ("Q_cold_J", "Q_hot_J", "work_J", "entropy_produced_J_per_K")]
-        table.add_row(str(k), *cells, f"{c['first_law_residual']:.0e}")
+        ratio = c["cop_over_carnot"]
+        cells.append("-" if ratio is None else f"{100 * ratio:.3g} %")
+        table.add_row(str(c["cycle"]), *cells, f"{c['first_law_residual']:.0e}")
     console.print(table)
     lines = [f"{summary['cold_layer']}: {temperature(results['T_cold_final_K'])}"]
     lines[0] += f", cooling power at the start {results['cooling_power_initial_W']:.4g} W"

@@ -132,6 +132,7 @@ def test_resume_gives_the_same(finished: Result, shared_tmp_path: Path, monkeypa
     # found from another side, within solver.fraction_tolerance; what the copper gave was fixed before.
     for key, rel in {"T_cold_K": 1e-6, "Q_cold_J": 1e-6, "T_working_min_K": 1e-6, "work_J": 0.03}.items():
         assert result.cycles[0][key] == pytest.approx(finished.cycles[0][key], rel=rel), key
+    assert result.cycles[0]["T_cold_drawn_K"] == pytest.approx(finished.cycles[0]["T_cold_drawn_K"], rel=1e-6)
     assert abs(result.cycles[0]["first_law_residual"]) < 1e-8
     times = result.history()["time_s"]
     assert np.all(np.diff(times) > 0)

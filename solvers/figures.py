@@ -14,6 +14,7 @@ from meshes.picture import StackPicture
 from meshes.plan import BARRIER, VACUUM
 from solvers.figure_data import INK, STYLE, RunData, footprint, log_scale, new_figure
 from solvers.figure_history import draw_history
+from solvers.figure_power import draw_power, write_tables
 from solvers.figure_states import draw_penetration, draw_ts_diagram
 
 DPI = 160
@@ -23,7 +24,7 @@ DRAWN, REJECTED, WORK = "#4c78a8", "#c8553d", "#e8a33d"
 
 
 def plot_result(folder: Path) -> list[Path]:
-    """Draw the figures of a finished run into its folder `figures`; those of an earlier drawing are replaced.
+    """Draw the figures of a finished run, with tables, into its folder `figures`; those there are replaced.
 
     What a run does not have is left out: a run without a field has no penetration figure, for instance.
 
@@ -31,7 +32,7 @@ def plot_result(folder: Path) -> list[Path]:
         folder: output folder of the run.
 
     Returns:
-        The pictures written.
+        The pictures and tables written.
 
     Raises:
         InputError: the folder does not hold the results of a run.
@@ -44,6 +45,7 @@ def plot_result(folder: Path) -> list[Path]:
         "ts_diagram": draw_ts_diagram,
         "penetration": draw_penetration,
         "cycles": draw_cycles,
+        "cooling_power": draw_power,
     }
     written = []
     picture = stack_picture(run)
@@ -56,7 +58,7 @@ def plot_result(folder: Path) -> list[Path]:
             if figure is not None:
                 figure.savefig(target / f"{name}.png", dpi=DPI)
                 written.append(target / f"{name}.png")
-    return written
+    return written + write_tables(run, target)
 
 
 # ---- the stack and its mesh ----------------------------------------------------------------------

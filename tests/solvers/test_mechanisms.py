@@ -15,6 +15,8 @@ from scipy.special import expit
 from fem.constants import E_CHARGE, KB, LORENZ
 from fem.library import get_material
 from solvers.case import load_case
+from solvers.figure_data import RunData
+from solvers.figure_power import load_curve
 from solvers.result import Result
 from solvers.run import run_case
 
@@ -162,3 +164,12 @@ def test_load_of_qubits(shared_tmp_path: Path) -> None:
     assert found == pytest.approx(two_bodies(0.01, 14, ("cool",), load=0.6e-12), rel=3e-3)
     # sigma T^2 = 0.6 pW at 0.99 mK; the contact is open for 20 of 23 s and the tantalum warms meanwhile.
     assert 0.99e-3 < found[-1] < 1.3e-3
+
+
+def test_load_curve_of_a_run_without_load_tells_the_temperature_with_it(shared_tmp_path: Path) -> None:
+    free = load_case(LIMITS.parent / "published-10mK.toml", [*TINY, "cycle.repeat=9"])
+    result = run_case(free, shared_tmp_path / "free", MPI.COMM_WORLD, quiet=True)
+    curve = load_curve(RunData(result.folder))
+    told = float(np.exp(np.interp(np.log(0.6e-12), np.log(curve.load[::-1]), np.log(curve.base[::-1]))))
+    loaded = copper(run("qubit-load", shared_tmp_path, "cycle.repeat=16"))
+    assert told == pytest.approx(loaded[-1], rel=1e-2)

@@ -27,7 +27,7 @@ from solvers.switching import Film, reading_cells
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
-# Fields and currents nearer than this (m) to the edges of the conductor, or than a quarter of its width, do not
+# Fields and currents nearer than this (m) to the edges of the conductor (or a quarter of its width, or a cell) do not
 # converge on affordable meshes: what is told of them is told apart.
 EDGE = 1e-6
 
@@ -41,7 +41,7 @@ class ConductorLoad:
         surface_field: largest B in its cells and in those above and below it, T.
         inner_field: the same away from its edges, T.
         critical_field: its lower critical field, or its critical field if that is all that is known, T.
-        sheet_current: largest current per width away from its edges, A/m.
+        sheet_current: largest current per width away from its edges, the jump of H across it, A/m.
         largest_sheet_current: bound on it by depairing and by the critical field, A/m.
     """
 
@@ -74,28 +74,30 @@ class DriveLimits:
             self._find_cells(self.conductor, films)
 
     def _find_cells(self, conductor: Film, films: Sequence[Film]) -> None:
-        """Cells for the surface field, and the columns for the sheet current with their edges left out."""
+        """Cells for the surface field, and those above (+1) and below (-1) the conductor for its sheet current."""
         tagged = self.sim.tagged
         inside = tagged.cells(conductor.group)
-        reading = reading_cells(tagged, inside, tagged.cells(*(film.group for film in films)))
+        self._reading = reading_cells(tagged, inside, tagged.cells(*(film.group for film in films)))
         layer = next(layer for layer in self.sim.stack.layers if layer.name == conductor.layer)
         self.width = layer.size[1]
         low, high = layer.interval(1)
-        self.margin = min(EDGE, layer.size[1] / 4)
+        corners = np.asarray(tagged.mesh.geometry.x, dtype=np.float64)[tagged.mesh.geometry.dofmap[self._reading]]
+        corners *= tagged.length_unit
+        y, z, slack = corners[:, :, 1], corners[:, :, 2].mean(axis=1), 1e-6 * self.width
 
-        def nodes(cells: Ints) -> Floats:
-            dofs = tagged.mesh.geometry.dofmap[cells]
-            return np.asarray(tagged.mesh.geometry.x, dtype=np.float64)[dofs] * tagged.length_unit
+        def away(margin: float) -> npt.NDArray[np.bool_]:
+            return np.asarray((y.min(axis=1) > low + margin - slack) & (y.max(axis=1) < high - margin + slack))
 
-        def away(cells: Ints) -> npt.NDArray[np.bool_]:
-            middle = nodes(cells)[:, :, 1].mean(axis=1)
-            return np.asarray((middle > low + self.margin) & (middle < high - self.margin))
-
-        self._reading, self._inner = reading, away(reading)
+        margin = min(EDGE, self.width / 4)
+        if not self.sim.comm.allreduce(int(away(margin).any())):
+            margin = 0.0  # cells too wide to leave any out
+        self._inner = away(margin)
         assert tagged.columns is not None
-        self._cells = inside[away(inside) & (inside < tagged.mesh.topology.index_map(3).size_local)]
-        self._height = np.ptp(nodes(self._cells)[:, :, 2], axis=1)
-        _, self._column = np.unique(tagged.columns[self._cells], return_inverse=True)
+        within = np.isin(self._reading, inside)
+        bottom, top = (pick(z[within], initial=start) for pick, start in ((np.min, np.inf), (np.max, -np.inf)))
+        self._side = np.where(within, 0.0, np.where(z > top, 1.0, np.where(z < bottom, -1.0, 0.0)))
+        self._side[~self._inner | (self._reading >= tagged.mesh.topology.index_map(3).size_local)] = 0.0
+        _, self._column = np.unique(tagged.columns[self._reading], return_inverse=True)
 
     def step(self) -> None:
         """Look at the conductor if the drive is as full as ever and the field is a new one (collective)."""
@@ -120,9 +122,11 @@ class DriveLimits:
         sim = self.sim
         assert sim.switching is not None
         problem, material = sim.switching.problem, conductor.material
-        field = np.linalg.norm(problem.flux_density(self._reading), axis=1)
-        density = problem.current_density(self._cells) * self._height[:, None]
-        sheet = np.stack([np.bincount(self._column, density[:, k]) for k in (0, 1)], axis=1)
+        flux = problem.flux_density(self._reading)
+        field = np.linalg.norm(flux, axis=1)
+        # The jump of H across the conductor: its own current density is not smooth where cells at the edges are wider
+        # than the penetration depth.
+        sheet = np.stack([np.bincount(self._column, self._side * flux[:, k] / MU0) for k in (0, 1)], axis=1)
         values = (field, field[self._inner], np.linalg.norm(sheet, axis=1))
         local = np.array([value.max(initial=0.0) for value in values]) * scale
         largest = np.empty_like(local)
@@ -146,11 +150,10 @@ class DriveLimits:
             known = self.conductor.material.lower_critical_field is not None
             what = "lower critical field (of the clean metal; a film's is less)" if known else "critical field"
             drive = worst.drive * worst.critical_field / worst.surface_field
-            inner, edge = f"{1e3 * worst.inner_field:.0f} mT", f"{metres(self.margin)} or more from its edges"
             everywhere = worst.inner_field > worst.critical_field
             out.append(
                 f"{name}: {1e3 * worst.surface_field:.0f} mT at its {'surface' if everywhere else 'edges'} at "
-                f"{worst.drive:.4g} A ({inner} {edge}) passes its {what}, {1e3 * worst.critical_field:.0f} mT: flux "
+                f"{worst.drive:.4g} A ({1e3 * worst.inner_field:.0f} mT away from its edges) passes its {what}, {1e3 * worst.critical_field:.0f} mT: flux "
                 f"enters{'' if everywhere else ' there'}. Stay below about {drive:.3g} A, or even out the field by a "
                 "return plane or a wider strip"
             )
@@ -158,8 +161,8 @@ class DriveLimits:
             ratio = worst.sheet_current / worst.largest_sheet_current
             drive = worst.drive / ratio
             out.append(
-                f"{name}: {worst.sheet_current:.3g} A/m at {worst.drive:.4g} A, {metres(self.margin)} or more from its "
-                f"edges, is {ratio:.2f} times what depairing and its critical field allow; spread evenly it could "
+                f"{name}: {worst.sheet_current:.3g} A/m at {worst.drive:.4g} A, away from its edges, "
+                f"is {ratio:.2f} times what depairing and its critical field allow; spread evenly it could "
                 f"carry {worst.largest_sheet_current * self.width:.3g} A. Stay below about {drive:.3g} A, or make it "
                 "thicker or wider"
             )

@@ -51,6 +51,10 @@ THIN = STRIP.format(thickness="20 nm", width="2 um", length="20 um", depth="400 
 PLATE = STRIP.format(thickness="400 nm", width="20 um", length="40 um", depth="80 nm", plane='return_plane = "20 nm"')
 
 
+# As thick as it is wide, on cells that are coarse beside the penetration depth: the sides carry current too.
+THICK = STRIP.format(thickness="10 um", width="20 um", length="40 um", depth="80 nm", plane="")
+
+
 def limits_of(folder: Path, text: str, amplitude: float) -> DriveLimits:
     """What a whole run of a strip, up and down again, sees of its conductor."""
     file = folder / "strip.toml"
@@ -78,7 +82,7 @@ def test_depairing(shared_tmp_path: Path) -> None:
     assert worst.sheet_current == pytest.approx(8e-3 * middle, rel=0.02)
     assert limits.warnings() == []
     (text,) = limits_of(shared_tmp_path, THIN, 9.3e-3).warnings()
-    assert text.startswith("strip: 4.62e+03 A/m at 0.0093 A, 500 nm or more from its edges, is 1.08 times")
+    assert text.startswith("strip: 4.57e+03 A/m at 0.0093 A, away from its edges, is 1.07 times")
     assert "could carry 0.00854 A" in text
 
 
@@ -117,6 +121,16 @@ def test_surface_field(shared_tmp_path: Path) -> None:
     assert "passes its lower critical field" in text
     assert "174 mT" in text
     assert beyond.to_json()["surface_field_away_from_edges_T"] == beyond.worst.inner_field
+
+
+@pytest.mark.mpi
+def test_current_in_the_sides_is_no_current_per_width(shared_tmp_path: Path) -> None:
+    worst = limits_of(shared_tmp_path, THICK, 1.0).worst
+    # Each face of the bar carries half of it; a perfect conductor of 2 : 1 has less than half of the current in the
+    # middle of its faces, and the field at its edges is higher.
+    assert worst.sheet_current == pytest.approx(2 * worst.inner_field / MU0, rel=0.02)
+    assert 0.4 / 20e-6 < worst.sheet_current < 0.8 / 20e-6
+    assert worst.inner_field < 0.7 * worst.surface_field
 
 
 def ta_film(**changes: float) -> Film:

@@ -151,11 +151,12 @@ class DriveLimits:
             what = "lower critical field (of the clean metal; a film's is less)" if known else "critical field"
             drive = worst.drive * worst.critical_field / worst.surface_field
             everywhere = worst.inner_field > worst.critical_field
+            where, enters = ("surface", "enters") if everywhere else ("edges", "enters there")
             out.append(
-                f"{name}: {1e3 * worst.surface_field:.0f} mT at its {'surface' if everywhere else 'edges'} at "
-                f"{worst.drive:.4g} A ({1e3 * worst.inner_field:.0f} mT away from its edges) passes its {what}, {1e3 * worst.critical_field:.0f} mT: flux "
-                f"enters{'' if everywhere else ' there'}. Stay below about {drive:.3g} A, or even out the field by a "
-                "return plane or a wider strip"
+                f"{name}: {1e3 * worst.surface_field:.0f} mT at its {where} at {worst.drive:.4g} A "
+                f"({1e3 * worst.inner_field:.0f} mT away from its edges) passes its {what}, "
+                f"{1e3 * worst.critical_field:.0f} mT: flux {enters}. Stay below about {drive:.3g} A, or even out the "
+                "field by a return plane or a wider strip"
             )
         if worst.sheet_current > worst.largest_sheet_current:
             ratio = worst.sheet_current / worst.largest_sheet_current

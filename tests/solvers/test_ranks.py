@@ -56,7 +56,8 @@ def run(comm: MPI.Intracomm) -> tuple[dict[str, Floats], Simulation]:
             recorder.step()
         if event == "cycle":
             recorder.end_of_cycle()
-            out["cycle"] = np.array(list(recorder.cycles[-1].values()))[:-1]  # the residual of the first law is noise
+            keys = ("T_cold_K", "T_working_min_K", "Q_cold_J", "Q_hot_J", "work_J", "entropy_produced_J_per_K")
+            out["cycle"] = np.array([recorder.cycles[-1][key] for key in keys])
         if event == "phase":
             name = sim.case.cycle.phases[sim.clock.phase - 1].name
             out |= {f"{name}: {key}": value for key, value in state(sim).items()}

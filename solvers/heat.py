@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.interfaces import InterfaceLaw
-from fem.spaces import LayerwiseSpace
+from fem.spaces import Edges, LayerwiseSpace
 from meshes.tagged import TaggedMesh
 from solvers.heat_parts import Bath, Contact, Flow, HeatLayer, Passage, Slopes, Source
 from solvers.linear import NetworkMatrix
@@ -68,13 +68,7 @@ class HeatProblem:
         self._bath_links = {b.name: self._bath_link(b) for b in self.baths if b.law is not None}
         self._held_nodes = {b.name: self._bath_nodes(b) for b in self.baths if b.law is None}
         self._source_nodal = {s.name: self._source_nodes(s) for s in self.sources}
-        edges = self.space.edges
-        links = self._contact_links
-        self.matrix = NetworkMatrix(
-            self.space,
-            np.concatenate([edges.i, *(link.i for link in links)]),
-            np.concatenate([edges.j, *(link.j for link in links)]),
-        )
+        self.matrix = NetworkMatrix(self.space)
         names = [c.name for c in self.contacts] + [b.name for b in self.baths] + [s.name for s in self.sources]
         if len(set(names)) != len(names):
             raise ValueError(f"names of contacts, baths and sources must differ, got {names}")
@@ -155,10 +149,19 @@ class HeatProblem:
         bath_of_node = self._hold_ideal(space.maximum(bath_of_node))
         self._perfect = [k for k in self._contact_links if k.law is None and k.name in self._tying]
         self._ties = Ties(space, [(k.i, k.j) for k in self._perfect], bath_of_node.astype(np.int32))
-        self.matrix.merge(self._ties.root)
         self.held = self._ties.held
         bath_u = np.array([bath.temperature**2 for bath in self.baths] or [0.0])
         self._held_u = np.where(self.held, bath_u[self._ties.bath], 0.0)
+        edges, held = self.space.edges, self.held
+        # Between two nodes held at one temperature nothing ever flows.
+        live = ~(held[edges.i] & held[edges.j] & (self._held_u[edges.i] == self._held_u[edges.j]))
+        self._edges = Edges(edges.i[live], edges.j[live], edges.weight[live])
+        self._conducting = [k for k in self._contact_links if k.law is not None and k.name in self.active]
+        self.matrix.merge(
+            self._ties.root,
+            np.concatenate([self._edges.i, *(k.i for k in self._conducting)]),
+            np.concatenate([self._edges.j, *(k.j for k in self._conducting)]),
+        )
         self._sources = np.zeros(space.n_local)
         for source in self.sources:
             if source.name in self.active:
@@ -279,14 +282,15 @@ class HeatProblem:
         """Nodal energies (J) and their slopes d/du (J/K^2), (n_local,)."""
         e, slope = np.empty_like(u), np.empty_like(u)
         for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
-            e[nodes], slope[nodes] = material.energy_u(u[nodes], f[nodes])
+            e[nodes], slope[nodes] = material.energy_u(*_alike(u[nodes], f[nodes]))
         return e * self.space.volume, slope * self.space.volume
 
     def entropy(self, u: Floats, f: Floats) -> Floats:
         """Nodal entropies (J/K), (n_local,)."""
         s = np.empty_like(u)
         for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
-            s[nodes] = material.entropy(np.sqrt(u[nodes]), f[nodes])
+            values, fraction = _alike(u[nodes], f[nodes])
+            s[nodes] = material.entropy(np.sqrt(values), fraction)
         return s * self.space.volume
 
     def _conduction(self, u: Floats, f: Floats) -> tuple[Floats, Slopes]:
@@ -295,7 +299,7 @@ class HeatProblem:
         Kirchhoff's transformation: weight times the difference of the integral of k dT, at the mean f of the edge.
         It is exact along an edge and monotone in both ends, however steep k(T) is.
         """
-        edges = self.space.edges
+        edges = self._edges
         common, normal, paired = (np.empty_like(u) for _ in range(3))
         kappa_n, kappa_s = np.empty_like(u), np.empty_like(u)
         for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
@@ -326,19 +330,16 @@ class HeatProblem:
 
     def power(self, u: Floats, f: Floats) -> Flow:
         """Power into every node and through every contact at a state (collective)."""
-        edges = self.space.edges
+        edges = self._edges
         q, conduction = self._conduction(u, f)
         slopes = [conduction]
         nodal: Floats = np.zeros(self.space.n_local)
         bath_slope: Floats = np.zeros(self.space.n_local)
         self._transfer(nodal, edges.i, edges.j, q)
         passages = [Passage("conduction", edges.i, edges.j, q)]
-        for link in self._contact_links:
+        for link in self._conducting:
+            assert link.law is not None
             i, j = link.i, link.j
-            if link.law is None or link.name not in self.active:
-                zero = np.zeros(len(i))
-                slopes.append(Slopes(i, j, zero, zero))
-                continue
             q, d_i, d_j = link.law.flux(u[i], u[j], f[i], f[j])
             q = q * link.area
             self._transfer(nodal, i, j, q)
@@ -387,6 +388,13 @@ class HeatProblem:
     def _transfer(nodal: Floats, i: Ints, j: Ints, q: Floats) -> None:
         nodal -= np.bincount(i, q, minlength=len(nodal))
         nodal += np.bincount(j, q, minlength=len(nodal))
+
+
+def _alike(u: Floats, f: Floats) -> tuple[Floats, Floats]:
+    """Values of a layer's nodes, one of each where all are alike (a layer held by a bath): the laws are dear."""
+    if len(u) and (u == u[0]).all() and (f == f[0]).all():
+        return u[:1], f[:1]
+    return u, f
 
 
 def _gather(index: npt.NDArray[np.integer[Any]], values: Floats, size: int) -> Floats:

@@ -99,6 +99,7 @@ class HeatStepper:
         """
         problem = self.problem
         n, held = problem.space.n_owned, problem.held
+        free = ~held[:n]
         hot = problem.hottest(u)
         state = self._evaluate(u, f, target, h)
         for iteration in range(1, NEWTON_LIMIT + 1):
@@ -118,8 +119,9 @@ class HeatStepper:
 
             self.newton_max = max(self.newton_max, iteration)
             size = problem.space.accumulate(diagonal)[:n]
-            left = np.abs(problem.matrix.combine(state.residual[:n])) / size
-            worst = float((left / (state.u + 1e-4 * hot)[:n])[~held[:n]].max(initial=0.0))
+            left = np.abs(problem.matrix.combine(state.residual[:n]))
+            scale = size * (state.u + 1e-4 * hot)[:n]
+            worst = float((left[free] / scale[free]).max(initial=0.0))
             if problem.space.comm.allreduce(worst, op=MPI.MAX) < NEWTON_TOLERANCE:
                 return state
         raise StepFailure(f"heat: Newton did not converge in {NEWTON_LIMIT} iterations")

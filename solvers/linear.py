@@ -36,25 +36,25 @@ class NetworkMatrix:
 
     Args:
         space: numbering of the nodes.
-        i: local node numbers of all pairs that may conduct, (n_pairs,).
-        j: their partners, (n_pairs,).
     """
 
-    def __init__(self, space: LayerwiseSpace, i: Ints, j: Ints) -> None:
-        self.space, self.i, self.j = space, i, j
+    def __init__(self, space: LayerwiseSpace) -> None:
+        self.space = space
         self.iterations_max = 0
         self.solves = 0
         n, n_global = space.n_owned, space.n_global
         self._sizes = ((n, n_global), (n, n_global))
         self._ksp: PETSc.KSP | None = None
-        self.merge(space.global_index)
 
-    def merge(self, root: Longs) -> None:
-        """From now on let nodes share the unknown of their root (collective).
+    def merge(self, root: Longs, i: Ints, j: Ints) -> None:
+        """From now on let nodes share the unknown of their root, and these pairs conduct (collective).
 
         Args:
             root: global number of the node whose unknown each node uses, mostly its own, (n_local,).
+            i: local node numbers of all pairs that may conduct, (n_pairs,).
+            j: their partners, (n_pairs,).
         """
+        self.i, self.j = i, j
         self.dropped: Bools = root != self.space.global_index
         self._unknown = root.astype(PETSc.IntType)
         self._merges = self.space.comm.allreduce(int(self.dropped.any()), op=MPI.MAX) > 0

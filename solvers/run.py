@@ -245,14 +245,13 @@ def _header(sim: Simulation, quiet: bool) -> None:
         f"{sim.case.title}: {part}, {sim.tagged.info.cells} cells",
         f"unknowns: field {field}, heat {sim.heat.space.n_global}; field solver about {memory:.0f} MB; "
         f"ranks {sim.comm.size}",
+        *(layer.text for layer in resolution(sim.case, sim.stack)),
     ]
     for line in lines:
         log.info(line)
         if not quiet:
             print(line, flush=True)
     log.info("mesh: %s", sim.tagged.info.report().replace("\n", "; "))
-    for layer in resolution(sim.case, sim.stack):
-        log.info(layer.text)
 
 
 def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, Any]:

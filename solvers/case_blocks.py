@@ -35,6 +35,7 @@ from solvers.units import (
     Position,
     PositiveNumber,
     Power,
+    Quantity,
     ResistanceArea,
     Resistivity,
     Temperature,
@@ -288,10 +289,29 @@ class Phase(Block):
         return self
 
 
+_Tolerance = Annotated[float, Quantity("a relative tolerance", "", "1e-3", sign="positive", maximum=0.1)]
+
+
 class Cycle(Block):
     """The phases, in order, and how often they are repeated."""
 
-    repeat: WholeNumber = Field(default=1, description="Number of cycles (-)")
+    repeat: WholeNumber = Field(
+        default=1, description="Number of cycles (-), the largest number with steady or stop_at"
+    )
+    steady: _Tolerance | None = Field(
+        default=None,
+        description="Stop when the temperatures of all layers at the end of a cycle are closer than this to "
+        "those that they settle at, as a fraction of them (-), such as 1e-4; left out: all cycles",
+    )
+    stop_at: Temperature | None = Field(
+        default=None,
+        description='Stop after the first cycle at whose end the cold layer is not above this (K), such as "20 mK"',
+    )
+    jump: _Tolerance | None = Field(
+        default=None,
+        description="Pass over cycles that change slowly; largest relative error of a temperature that one jump "
+        "may make (-), such as 1e-3; left out: every cycle is computed",
+    )
     phases: Annotated[list[Phase], not_empty("a cycle needs at least one phase")] = Field(description="Phases in order")
 
 

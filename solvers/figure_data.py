@@ -161,12 +161,12 @@ class RunData:
 
     def shown_cycles(self) -> list[int]:
         """Numbers (from 1) of the cycles that fit into a figure: all, or the first and the last ones."""
-        n = int(self.history["cycle"][-1])
+        cycles = [int(number) for number in np.unique(self.history["cycle"])]
         room = min(CYCLES_IN_FULL, max(MOST_PHASES // len(self.case.cycle.phases), 1))
-        if n <= room:
-            return list(range(1, n + 1))
+        if len(cycles) <= room:
+            return cycles
         first = (room + 1) // 2
-        return [*range(1, first + 1), *range(n - (room - first) + 1, n + 1)]
+        return cycles[:first] + cycles[len(cycles) - (room - first) :]
 
     def phase_ends(self, cycle: int) -> list[float]:
         """Times (s) at which the phases of a cycle (from 1) begin, and the end of the last."""

@@ -101,12 +101,13 @@ def draw_cycles(run: RunData) -> Figure | None:
         return None
     figure = new_figure(12.5, 5.2, "Cooling cycle by cycle")
     left, right = figure.subplots(1, 2)
-    number = np.arange(1, len(run.cycles) + 1)
-    few = len(number) <= MANY_CYCLES
+    number = np.array([cycle["cycle"] for cycle in run.cycles])
+    gaps = int(number[-1]) > len(number)  # cycles passed over: the computed ones are marked, however many
+    few = gaps or len(number) <= MANY_CYCLES
     temperature = np.array([run.case.start, *(cycle["T_cold_K"] for cycle in run.cycles)]) * 1e3
     left.plot([0, *number], temperature, "o-" if few else "-", color=DRAWN, markersize=7)
-    if few:
-        for n, value in enumerate(temperature):
+    if few and not gaps:
+        for n, value in zip([0, *number], temperature, strict=True):
             left.annotate(f"{value:.4g}", (n, value), (7, 6), textcoords="offset points", color=INK)
     left.set(title=f"Temperature of {run.cold.label}", ylabel="T (mK)", xlabel="after cycle")
     log_scale(left, temperature, plain=True)

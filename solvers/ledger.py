@@ -62,6 +62,14 @@ class Ledger:
         _add(self.lost, {mechanism: heat}, scale)
         _add(self.produced, {mechanism: entropy}, scale)
 
+    def add(self, other: Ledger) -> None:
+        """Add what another one booked."""
+        for name, value in vars(other).items():
+            if isinstance(value, dict):
+                _add(getattr(self, name), value, 1.0)
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
     def copy(self) -> Ledger:
         """An independent copy."""
         return Ledger(**_plain(self))

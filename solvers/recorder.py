@@ -29,6 +29,7 @@ class Recorder:
         rows: one for each accepted step, units in the keys.
         cycles: one for each finished cycle, units in the keys.
         profiles: arrays for the penetration figure.
+        last_cycle: the ledger of the last finished cycle.
         cold: name of the layer to be cooled: the topmost that is no superconductor.
         working: name of the film that switches, or None.
         limits: how far the drive takes its conductor.
@@ -45,6 +46,7 @@ class Recorder:
         self.working = films[0].film.layer if films else None
         self.rows: list[Row] = []
         self.cycles: list[dict[str, Any]] = []
+        self.last_cycle = Ledger()
         self.profiles: dict[str, npt.NDArray[Any]] = {}
         self.half_switched: float | None = None
         self.fraction_at_full_drive: float | None = None
@@ -55,7 +57,7 @@ class Recorder:
         # Of the cold layer: integral of dQ/T over what it gave in this cycle, and what it had given and its
         # temperature (K) when last looked at.
         self._drawn, self._given, self._before = 0.0, 0.0, 0.0
-        self._begin_cycle()
+        self.begin_cycle()
 
     # ---- events of the run -----------------------------------------------------------------------
     def start_of_phase(self) -> None:
@@ -84,15 +86,7 @@ class Recorder:
             row[f"S_{name}_J_per_K"] = float(totals.entropy[k])
         self._film_columns(row)
         self.limits.step()
-        ledger = sim.ledger
-        for book in (ledger.contact, ledger.bath):
-            row.update({f"heat_{name}_J": value for name, value in book.items()})
-        row |= {
-            "work_J": ledger.work,
-            "load_J": ledger.load,
-            "entropy_to_baths_J_per_K": ledger.entropy_out,
-            "dt_s": sim.last_dt,
-        }
+        row |= _sums(sim.ledger) | {"dt_s": sim.last_dt}
         self._draw(float(row[f"T_{self.cold}_K"]))
         if self.working is not None:
             temperature = float(row[f"T_{self.working}_K"])
@@ -155,6 +149,7 @@ class Recorder:
         baths over the heat that they took. Where no bath took heat, or T_c is not between 0 and T_h, there is none.
         """
         sim, booked = self.sim, self.sim.ledger.since(self._ledger)
+        self.last_cycle = booked
         totals = sim.totals()
         energy, entropy = float(totals.energy.sum()), float(totals.entropy.sum())
         cold = self._out_of(self.cold, booked.contact)
@@ -190,10 +185,27 @@ class Recorder:
                 "entropy_by_mechanism_J_per_K": booked.produced,
             }
         )
-        self._begin_cycle()
+        self.begin_cycle()
+
+    # ---- jumps over cycles -----------------------------------------------------------------------
+    def rewind(self, cycles: int, time: float, last_cycle: Ledger) -> None:
+        """Forget what was recorded after a moment (s) at the end of a cycle, where the run is again (collective)."""
+        del self.cycles[cycles:]
+        self.rows = [row for row in self.rows if float(row["time_s"]) <= time * (1 + 1e-12)]
+        self.last_cycle = last_cycle
+        self.begin_cycle()
+
+    def insert(self, passed: Ledger, time: float) -> None:
+        """Add what was booked for a time that was passed over to the sums of all rows after it (collective)."""
+        more = _sums(passed)
+        for row in self.rows:
+            if float(row["time_s"]) > time * (1 + 1e-12):
+                row.update({name: float(row[name]) + value for name, value in more.items()})
+        self.begin_cycle()
 
     # ---- helpers ---------------------------------------------------------------------------------
-    def _begin_cycle(self) -> None:
+    def begin_cycle(self) -> None:
+        """Start the balances of a cycle here (collective)."""
         totals = self.sim.totals()
         self._ledger: Ledger = self.sim.ledger.copy()
         self._energy, self._entropy = float(totals.energy.sum()), float(totals.entropy.sum())
@@ -286,3 +298,9 @@ class Recorder:
         """The arrays with some of them replaced by those of the rank that owns the column."""
         theirs: dict[str, npt.NDArray[Any]] = {name: values[name] for name in names}
         return values | dict(self.sim.comm.bcast(theirs, root=self._owner))
+
+
+def _sums(ledger: Ledger) -> dict[str, float]:
+    """Columns of the history with what was booked since the start."""
+    heat = {f"heat_{name}_J": value for book in (ledger.contact, ledger.bath) for name, value in book.items()}
+    return heat | {"work_J": ledger.work, "load_J": ledger.load, "entropy_to_baths_J_per_K": ledger.entropy_out}

@@ -9,7 +9,7 @@ import re
 import resource
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ from petsc4py import PETSc
 
 from solvers import checkpoint
 from solvers.case import Case, case_sha256
+from solvers.cycle_end import CycleEnd
 from solvers.errors import ComputationError, InputError
 from solvers.limits import run_warnings
 from solvers.recorder import Recorder
@@ -34,6 +35,7 @@ log = logging.getLogger("coldstack")
 
 # Memory (byte) of the direct field solver: fitted to 20k ... 546k edges, 41 ... 4199 MB.
 MEMORY_FACTOR, MEMORY_POWER = 25.0, 1.43
+SAVING_SHARE = 0.05  # of the time may be spent on checkpoints
 
 
 class Interrupted(KeyboardInterrupt):
@@ -68,9 +70,10 @@ def run_case(
     sim = Simulation(case, comm)
     _check_memory(sim)
     recorder = Recorder(sim)
+    ends = CycleEnd(sim, recorder)
     saved = folder / "checkpoint"
     if resume:
-        _resume(sim, recorder, folder)
+        _resume(sim, recorder, ends, folder)
     elif comm.rank == 0:
         folder.mkdir(parents=True)
     comm.barrier()
@@ -79,19 +82,19 @@ def run_case(
         _header(sim, quiet)
     again = f"; go on with: coldstack run {source or 'CASE'} --output {folder} --resume"
     try:
-        _advance(sim, recorder, folder, quiet)
+        _advance(sim, recorder, ends, folder, quiet)
     except ComputationError as error:
-        _save(sim, recorder, folder)
+        _save(sim, recorder, ends, folder)
         at = f"{error} (cycle {sim.clock.cycle + 1}, {sim.clock.time:.6g} s)"
         raise ComputationError(f"{at}; the last good state is in {saved}{again}") from None
     except Interrupted:
-        _save(sim, recorder, folder)
+        _save(sim, recorder, ends, folder)
         if comm.rank == 0:
             log.warning("interrupted; the state is in %s%s", saved, again)
         raise
     with sim.timed("output"):
-        _save(sim, recorder, folder)
-    summary = _summary(sim, recorder, time.perf_counter() - start)
+        _save(sim, recorder, ends, folder)
+    summary = _summary(sim, recorder, ends, time.perf_counter() - start)
     if comm.rank == 0:
         for warning in summary["warnings"]:
             log.warning(warning)
@@ -107,10 +110,13 @@ def run_case(
     return Result(folder, summary)
 
 
-def _advance(sim: Simulation, recorder: Recorder, folder: Path, quiet: bool) -> None:
+def _advance(sim: Simulation, recorder: Recorder, ends: CycleEnd, folder: Path, quiet: bool) -> None:
     """Run to the end, recording and saving on the way."""
+    if ends.finished:
+        return
     phases = sim.case.cycle.phases
     total = len(phases) * sim.case.cycle.repeat
+    saving = _Saving(sim, lambda: _save(sim, recorder, ends, folder))
     progress = Progress(total, sim.clock.cycle * len(phases) + sim.clock.phase, quiet or sim.comm.rank > 0)
     try:
         with _stop_signals() as stop:
@@ -122,10 +128,14 @@ def _advance(sim: Simulation, recorder: Recorder, folder: Path, quiet: bool) -> 
                     _show(sim, recorder, progress)
                 elif event == "phase":
                     recorder.end_of_phase()
-                    _write_fields(sim, folder)
-                    _save(sim, recorder, folder)
+                    _end_of_phase(sim, folder)
+                    saving.at_end_of_phase()
                 else:
-                    _end_of_cycle(sim, recorder, folder)
+                    _end_of_cycle(sim, recorder, ends)
+                    if ends.finished:
+                        if sim.case.output.fields == "end" and sim.clock.cycle < sim.case.cycle.repeat:
+                            _write_fields(sim, folder, sim.clock.cycle)
+                        break
                 # A signal may have reached one rank only; all must stop at the same event.
                 if event != "start" and sim.comm.allreduce(len(stop), op=MPI.MAX):
                     raise Interrupted
@@ -133,23 +143,31 @@ def _advance(sim: Simulation, recorder: Recorder, folder: Path, quiet: bool) -> 
         progress.close()
 
 
-def _end_of_cycle(sim: Simulation, recorder: Recorder, folder: Path) -> None:
+def _end_of_cycle(sim: Simulation, recorder: Recorder, ends: CycleEnd) -> None:
     recorder.end_of_cycle()
     cycle = recorder.cycles[-1]
     if sim.comm.rank == 0:
         cold = temperature(cycle["T_cold_K"])
         log.info("cycle %d: %s at %s, %d steps", sim.clock.cycle, recorder.cold, cold, sim.steps)
+    ends.end_of_cycle()
+    if sim.comm.rank == 0 and sim.clock.cycle != cycle["cycle"]:
+        log.info("from cycle %d to %d: %d jumps taken back", cycle["cycle"], sim.clock.cycle, ends.refused)
 
 
-def _write_fields(sim: Simulation, folder: Path) -> None:
-    """At the end of each phase, of all cycles or of the last one (collective)."""
-    last = sim.clock.cycle + 1 == sim.case.cycle.repeat
-    if sim.case.output.fields == "cycles" or (sim.case.output.fields == "end" and last):
-        from solvers.fields_output import write_fields
+def _end_of_phase(sim: Simulation, folder: Path) -> None:
+    """Write the fields: of all cycles, or of the last one (collective)."""
+    number = sim.clock.cycle + 1
+    if sim.case.output.fields == "cycles" or (sim.case.output.fields == "end" and number == sim.case.cycle.repeat):
+        _write_fields(sim, folder, number)
 
-        phase = sim.case.cycle.phases[sim.clock.phase - 1].name
-        with sim.timed("output"):
-            write_fields(sim, folder / "fields", f"cycle-{sim.clock.cycle + 1:04d}-{phase}")
+
+def _write_fields(sim: Simulation, folder: Path, cycle: int) -> None:
+    """Write the fields at the end of a phase of a cycle (from 1) (collective)."""
+    from solvers.fields_output import write_fields
+
+    phase = sim.case.cycle.phases[sim.clock.phase - 1].name
+    with sim.timed("output"):
+        write_fields(sim, folder / "fields", f"cycle-{cycle:04d}-{phase}")
 
 
 def _show(sim: Simulation, recorder: Recorder, progress: Progress) -> None:
@@ -175,18 +193,35 @@ def _stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _save(sim: Simulation, recorder: Recorder, folder: Path) -> None:
+class _Saving:
+    """Saves at ends of phases, but not so often that it takes more than a part of the run: files grow with it."""
+
+    def __init__(self, sim: Simulation, save: Callable[[], None]) -> None:
+        self.sim, self.save = sim, save
+        self.wait, self.last = 0.0, -np.inf
+
+    def at_end_of_phase(self) -> None:
+        """Save if it is time (collective)."""
+        start = time.perf_counter()
+        if self.sim.comm.bcast(start - self.last > self.wait):
+            self.save()
+            self.last = time.perf_counter()
+            self.wait = (self.last - start) / SAVING_SHARE
+
+
+def _save(sim: Simulation, recorder: Recorder, ends: CycleEnd, folder: Path) -> None:
     """Write checkpoint, history and profiles (collective)."""
     with sim.timed("output"):
         case = case_sha256(sim.case)
-        checkpoint.save(sim, folder / "checkpoint", {"recorder": recorder.state(), "case_sha256": case})
+        more = {"recorder": recorder.state(), "ends": ends.state(), "case_sha256": case}
+        checkpoint.save(sim, folder / "checkpoint", more)
         if sim.comm.rank == 0:
             write_history(folder / "history.csv", recorder.rows)
             write_cycles(folder / "cycles.csv", recorder.cycles)
             np.savez(folder / "profiles.npz", **recorder.profiles)  # type: ignore[arg-type]
 
 
-def _resume(sim: Simulation, recorder: Recorder, folder: Path) -> None:
+def _resume(sim: Simulation, recorder: Recorder, ends: CycleEnd, folder: Path) -> None:
     try:
         more = checkpoint.load(sim, folder / "checkpoint")
     except (ValueError, OSError) as error:
@@ -194,6 +229,7 @@ def _resume(sim: Simulation, recorder: Recorder, folder: Path) -> None:
     if more["case_sha256"] != case_sha256(sim.case):
         raise InputError(f"{folder}: its checkpoint is of another case; resume with the same case and --set values")
     recorder.restore(more["recorder"])
+    ends.restore(more["ends"])
     if sim.comm.rank == 0:
         history = Result(folder, {}).history()
         rows = [dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True)]
@@ -254,7 +290,7 @@ def _header(sim: Simulation, quiet: bool) -> None:
     log.info("mesh: %s", sim.tagged.info.report().replace("\n", "; "))
 
 
-def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, Any]:
+def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float) -> dict[str, Any]:
     """Everything in summary.json (collective)."""
     case, switching = sim.case, sim.switching
     problem = switching.problem if switching else None
@@ -277,7 +313,8 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
             "fraction_at_full_drive": recorder.fraction_at_full_drive,
             "entropy_lowest_step": sim.entropy_worst,
             "cycles": recorder.cycles,
-        },
+        }
+        | ends.report(),
         "cold_layer": recorder.cold,
         "working_layer": recorder.working,
         "contacts_ideal": [gate.name for gate in sim.gates if gate.phases is not None or gate.name in ideal],
@@ -296,6 +333,8 @@ def _summary(sim: Simulation, recorder: Recorder, seconds: float) -> dict[str, A
         | {"quarter": sim.stack.quarter, "resolution": [part.to_json() for part in resolution(case, sim.stack)]},
         "unknowns": {"field": problem.unknowns if problem else 0, "heat": sim.heat.space.n_global},
         "solver": {
+            "cycles_computed": ends.computed,
+            "jumps_refused": ends.refused,
             "steps": sim.steps,
             "steps_rejected": sim.rejected,
             "field_solves": problem.solves if problem else 0,

@@ -73,6 +73,7 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     console.print(table)
     lines = [f"{summary['cold_layer']}: {temperature(results['T_cold_final_K'])}"]
     lines[0] += f", cooling power at the start {results['cooling_power_initial_W']:.4g} W"
+    lines += _cycles_passed(summary)
     if results["fraction_at_full_drive"] is not None:
         half = results["half_switched_drive"]
         lines.append(
@@ -95,3 +96,20 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     lines.append(f"results: {folder}")
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _cycles_passed(summary: dict[str, Any]) -> list[str]:
+    """Whether the run ended early and why, and how many of its cycles were computed."""
+    results, settings = summary["results"], summary["case"]["cycle"]
+    passed, lines = results["cycles_passed"], []
+    if settings["steady"] is not None:
+        lines.append(f"{'steady' if results['steady_after'] else 'not yet steady'} after {passed} cycles")
+    if settings["stop_at"] is not None:
+        goal = f"{temperature(settings['stop_at'])} after {passed} cycles"
+        lines.append(f"reached {goal}" if results["stop_at_after"] else f"has not reached {goal}")
+    if results["jumps"]:
+        lines.append(
+            f"{passed} cycles, {summary['solver']['cycles_computed']} of them computed; the {len(results['jumps'])} "
+            f"jumps are off by at most {100 * results['jump_error']:.2g} % of a temperature in all"
+        )
+    return lines

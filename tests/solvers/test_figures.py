@@ -105,7 +105,8 @@ class Synthetic:
             heat = [row[f"heat_{below}|{upper}_J"] for row in self.rows]
             per_cycle = STEPS * len(self.case.cycle.phases)
             gave = (heat[-per_cycle - 1] if cycle > 1 else 0.0) - heat[-1]
-            self.cycles.append({"T_cold_K": cold, "Q_cold_J": gave, "Q_hot_J": 1e-14 + gave, "work_J": 1e-14})
+            heats = {"Q_cold_J": gave, "Q_hot_J": 1e-14 + gave, "work_J": 1e-14}
+            self.cycles.append({"cycle": cycle, "T_cold_K": cold, **heats})
         if self.films:
             profiles |= self._profile(SCREENED, 0.69, 0.0) | {f"drive_{SCREENED}": np.array(0.69 * amplitude)}
         np.savez(folder / "profiles.npz", **profiles)

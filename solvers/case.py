@@ -97,6 +97,7 @@ class Case(Block):
                 loads=self.load,
                 materials=self.material,
                 mesh=self.mesh,
+                physics=self.physics,
             )
         )
         if problems:
@@ -185,6 +186,7 @@ def _parts_of(data: Mapping[str, Any], error: ValidationError) -> CaseParts:
             for name, value in (materials.items() if isinstance(materials, dict) else ())
         },
         mesh=read(MeshSettings, data.get("mesh"), "mesh"),
+        physics=read(Physics, data.get("physics", {}), "physics"),
     )
 
 

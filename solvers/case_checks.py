@@ -10,7 +10,7 @@ from fem.materials import Material
 from solvers import two_temperatures
 from solvers.case_blocks import Bath, Drive, Interface, Layer, Load, Phase
 from solvers.case_materials import base_material, library_names
-from solvers.case_settings import MeshSettings, UserMaterial
+from solvers.case_settings import MeshSettings, Physics, UserMaterial
 from solvers.errors import Problem, choices, nearest
 
 _FULL_NAMES = {
@@ -49,6 +49,7 @@ class CaseParts:
     loads: Sequence[Load | None]
     materials: Mapping[str, UserMaterial | None]
     mesh: MeshSettings | None
+    physics: Physics | None
     resolved: dict[int, Material] = field(default_factory=dict)  # material of each layer
 
 
@@ -67,6 +68,7 @@ def case_problems(parts: CaseParts) -> list[Problem]:
         *_check_baths(parts),
         *_check_loads(parts),
         *_check_symmetry(parts),
+        *_check_losses(parts),
     ]
 
 
@@ -415,3 +417,11 @@ def _check_symmetry(parts: CaseParts) -> Iterator[Problem]:
         return
     for reason in symmetry_obstacles(parts.layers, parts.loads, parts.drive):
         yield Problem(("mesh", "symmetry"), f'"quarter" is not possible: {reason}')
+
+
+def _check_losses(parts: CaseParts) -> Iterator[Problem]:
+    if parts.physics is None or parts.physics.overshoot != "ramp":
+        return
+    for i, material in parts.resolved.items():
+        if material.superconducting and material.resistivity is None:
+            yield Problem(("physics", "overshoot"), f'"ramp" needs the resistivity of layer {i + 1}, "{material.name}"')

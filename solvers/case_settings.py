@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, GetCoreSchemaHandler, StrictBool, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from solvers.case_blocks import Block, list_of, raise_problems
 from solvers.units import (
@@ -28,6 +30,7 @@ _HeatCapacity = Annotated[float, Quantity("a heat capacity", "J/m^3/K", '"100 J/
 _CriticalTemperature = Annotated[float, Quantity("a temperature", "K", '"4.48 K"', maximum=300.0)]
 _GapRatio = Annotated[float, Quantity("a number", "", "1.764", minimum=1.0, maximum=4.0)]
 _DebyeTemperature = Annotated[float, Quantity("a temperature", "K", '"258 K"', maximum=3000.0)]
+_Ratio = Annotated[float, Quantity("a ratio", "", "1.0", maximum=10.0)]
 _Growth = Annotated[float, Quantity("a ratio", "", "1.5", minimum=1.01, maximum=3.0)]
 
 
@@ -118,6 +121,29 @@ class UserMaterial(Block):
         return self
 
 
+@dataclass(frozen=True)
+class _OvershootQuantity(Quantity):
+    """A number, or "ramp": it follows from the ramp."""
+
+    @property
+    def wanted(self) -> str:
+        """What is needed here, with an example."""
+        return f'{super().wanted} or "ramp"'
+
+    def parse(self, value: object) -> Any:
+        """The number or "ramp"; see `Quantity.parse`."""
+        return value if value == "ramp" else super().parse(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """How pydantic checks the value."""
+        return core_schema.no_info_plain_validator_function(self.parse)
+
+
+_Overshoot = Annotated[
+    float | Literal["ramp"], _OvershootQuantity("a number", "", "5e-8", sign="nonnegative", maximum=1.0)
+]
+
+
 class Physics(Block):
     """Which laws are used."""
 
@@ -134,6 +160,31 @@ class Physics(Block):
         description="Use the higher transition field of films that are not much thicker than the "
         "penetration depth (true or false)",
     )
+    hysteresis: Annotated[tuple[_Ratio, _Ratio], list_of(2, "two ratios [up, down], such as [1.61, 1.0]")] | None = (
+        Field(
+            default=None,
+            description="Fields over the critical field at which films become normal (1 or more) and superconducting "
+            "again (1 or less) (-); the difference is dissipated; left out: no hysteresis",
+        )
+    )
+    overshoot: _Overshoot | None = Field(
+        default=None,
+        description="Relative excess of the field over the critical field while the front between the states passes "
+        'through a film (-), such as 5e-8, or "ramp": as follows from the rate of the drive and the thickness of the '
+        "film; it makes Joule heat; left out: none",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.hysteresis is not None and not self.hysteresis[1] <= 1.0 <= self.hysteresis[0]:
+            up, down = self.hysteresis
+            raise_problems(
+                (
+                    "hysteresis",
+                    f"[{up:g}, {down:g}] would gain energy: the first must be 1 or more, the second 1 or less",
+                )
+            )
+        return self
 
 
 class MeshSettings(Block):

@@ -27,11 +27,11 @@ def save(sim: Simulation, folder: Path, more: dict[str, Any]) -> None:
         more: plain data to keep with it.
     """
     n = sim.heat.space.n_owned
-    nodes = sim.comm.gather((sim.heat.space.key[:n], sim.u[:n], sim.f[:n]), root=0)
+    nodes = sim.comm.gather((sim.heat.space.key[:n], sim.u[:n], sim.f[:n], _reached(sim)[:n]), root=0)
     columns = sim.comm.gather([(x, y) for _, x, y in _columns(sim)], root=0)
     if nodes is None or columns is None:
         return
-    arrays = {name: np.concatenate([part[k] for part in nodes]) for k, name in enumerate(("key", "u", "f"))}
+    arrays = {name: np.concatenate([part[k] for part in nodes]) for k, name in enumerate(("key", "u", "f", "reached"))}
     for k in range(len(columns[0])):
         arrays[f"place_{k}"] = np.concatenate([part[k][0] for part in columns])
         arrays[f"level_{k}"] = np.concatenate([part[k][1] for part in columns])
@@ -69,6 +69,7 @@ def load(sim: Simulation, folder: Path) -> dict[str, Any]:
     if sim.comm.allreduce(int(wrong)):
         raise ValueError(f"{folder}: the checkpoint is of another mesh")
     sim.u, sim.f = saved["u"][order][place], saved["f"][order][place]
+    _reached(sim)[:] = saved["reached"][order][place]
     for k, (level, xy, _) in enumerate(_columns(sim, ghosts=True)):
         if len(xy):
             level[:] = saved[f"level_{k}"][cKDTree(saved[f"place_{k}"]).query(xy)[1]]
@@ -77,6 +78,11 @@ def load(sim: Simulation, folder: Path) -> dict[str, Any]:
         setattr(sim, name, value)
     more: dict[str, Any] = meta["more"]
     return more
+
+
+def _reached(sim: Simulation) -> npt.NDArray[np.float64]:
+    """Fields that nodes are in on their way through a transition with loss (a view)."""
+    return sim.losses.reached if sim.losses is not None else np.zeros(sim.heat.space.n_local)
 
 
 def _columns(sim: Simulation, ghosts: bool = False) -> list[Any]:

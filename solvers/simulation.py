@@ -24,7 +24,8 @@ from solvers.errors import ComputationError
 from solvers.heat_step import HeatStepper, Step
 from solvers.ledger import Ledger, Totals
 from solvers.linear import StepFailure
-from solvers.switching import Switching
+from solvers.losses import SwitchingLosses
+from solvers.switching import Pattern, Switching
 
 Floats = npt.NDArray[np.float64]
 
@@ -84,6 +85,8 @@ class Simulation:
             self.scale = 4.0 if self.stack.quarter else 1.0
             self.stepper = HeatStepper(self.heat, case.solver.rtol)
             self.switching = self._switching()
+        overshoot = case.physics.overshoot
+        self.losses = SwitchingLosses(self.heat, self.switching, overshoot) if self.switching else None
         space = self.heat.space
         self.u: Floats = np.full(space.n_local, case.start**2)
         self.f = self.switching.nodal_fraction() if self.switching else np.ones(space.n_local)
@@ -106,6 +109,7 @@ class Simulation:
             share=0.5 if self.stack.quarter else 1.0,
             transition_width=case.physics.transition_width,
             film_transition=case.physics.film_transition,
+            hysteresis=case.physics.hysteresis,
             tolerance=case.solver.fraction_tolerance,
         )
 
@@ -167,7 +171,8 @@ class Simulation:
                 drive = v1 if length == left else v0 + (v1 - v0) * (self.clock.in_phase + length - t0) / (t1 - t0)
                 smallest = SMALLEST_RAMP_FRACTION * self.case.solver.ramp_step
                 whole = self.case.solver.ramp_step == 1.0  # asked for: the field changes at once
-                if not self._switch(drive, may_refuse=v0 != v1 and fraction > smallest and not whole):
+                rate = (v1 - v0) / (t1 - t0)
+                if not self._switch(drive, rate, may_refuse=v0 != v1 and fraction > smallest and not whole):
                     fraction /= 2
                     self.rejected += 1
                     continue
@@ -187,10 +192,11 @@ class Simulation:
         self.ledger.add_flow(bath, contact, self.bath_temperature, self.scale)
         self.ledger.add_produced(engage_entropy(self.heat, before, self.u, self.f), self.scale)
 
-    def _switch(self, drive: float, may_refuse: bool) -> bool:
-        """Let the films switch at a drive, each node at constant entropy; False: refused, too large a change."""
+    def _switch(self, drive: float, rate: float, may_refuse: bool) -> bool:
+        """Let the films switch at a drive that changes at a rate (1/s); False: refused, too large a change."""
         if self.switching is None or self.case.drive is None:
             return True
+        pattern = self.switching.pattern
         with self.timed("field"):
             largest = LARGEST_SWITCH if may_refuse else 1.0
             changed = self.switching.update(drive * self.case.drive.amplitude, self.u, self.f, largest)
@@ -199,14 +205,23 @@ class Simulation:
             if not changed:
                 return True
         with self.timed("switch"):
-            self._set_fraction(self.switching.nodal_fraction())
+            self._set_fraction(self.switching.nodal_fraction(), rate * self.case.drive.amplitude, pattern)
         return True
 
-    def _set_fraction(self, f: Floats) -> None:
-        """Change the normal fraction at constant entropy, node by node; the energy comes from the field."""
-        self.u, work = self.heat.switch(self.u, self.f, f)
+    def _set_fraction(self, f: Floats, rate: float, pattern: Pattern | None) -> None:
+        """Change the normal fraction, each node at constant entropy but for losses; the energy comes from the field.
+
+        Args:
+            f: new normal fraction.
+            rate: of the drive, A/s or A/m/s.
+            pattern: of the field before.
+        """
+        assert self.losses is not None
+        self.u, work, lost = self.losses.switch(self.u, self.f, f, rate, pattern)
         self.f = f
         self.ledger.work += self.scale * work
+        for mechanism, (heat, entropy) in lost.items():
+            self.ledger.add_loss(mechanism, heat, entropy, self.scale)
         self._engage()
 
     def _exchange(self, length: float, duration: float, one_step: bool) -> float:

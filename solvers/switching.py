@@ -8,7 +8,7 @@ column equals the transition field; solved patterns are kept and used again wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +22,12 @@ from fem.spaces import LayerwiseSpace
 from meshes.tagged import TaggedMesh
 from solvers.errors import ComputationError
 from solvers.field import FieldProblem
+from solvers.transition import LEVEL_LIMIT, HystereticLaw, TransitionLaw
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Law = TransitionLaw | HystereticLaw
 
-# The level of a column is y = logit f; beyond the limit f is 0 or 1 to round-off.
-LEVEL_LIMIT = 40.0
 # The field of a column, squared, over Hc(0)^2, is taken to fall by PENETRATION_RESPONSE while flux penetrates it and
 # by LEVEL_RESPONSE for each unit of level between -3 and 3. Too small oscillates, too large is slow: both grow by
 # STIFFEN whenever an iteration does not bring the pattern closer to rest.
@@ -148,6 +148,7 @@ class Switching:
         share: part of the device's current that the mesh carries (1/2 on a quarter model).
         transition_width: eps / (mu0 Hc0^2) of the transition.
         film_transition: whether thin films have the higher transition field of their thickness.
+        hysteresis: transition fields over Hc on the way up (>= 1) and down (<= 1), or None.
         tolerance: mean change of f at which the iteration between field and fraction ends.
     """
 
@@ -159,11 +160,12 @@ class Switching:
         share: float = 1.0,
         transition_width: float = 1e-3,
         film_transition: bool = True,
+        hysteresis: tuple[float, float] | None = None,
         tolerance: float = 1e-3,
     ) -> None:
         self.problem, self.space, self.films = problem, space, tuple(films)
         self.share, self.width, self.film_transition = share, transition_width, film_transition
-        self.tolerance = tolerance
+        self.hysteresis, self.tolerance = hysteresis, tolerance
         screened = problem.tagged.cells(*(film.group for film in films))
         self.columns = [Columns(film, problem, space, screened) for film in films if film.switches]
         self._slices = np.cumsum([0, *(c.n for c in self.columns)])
@@ -225,6 +227,18 @@ class Switching:
         """Normal fraction at the nodes of the heat space: 1 outside superconductors (collective)."""
         return np.clip(self.space.from_cells(self.cell_fraction()), 0.0, 1.0)
 
+    def nodal_field(self, pattern: Pattern | None) -> Floats:
+        """H of the columns at the nodes of the films, per unit of the drive, by a pattern or the present one.
+
+        1/m for a current, 1 for an applied field; 0 outside the films that switch (collective).
+        """
+        pattern = pattern or self.pattern
+        cell = np.zeros(self._n_cells)
+        if pattern is not None:
+            for k, columns in enumerate(self.columns):
+                cell[columns.parent_cells] = pattern.peak[self.part(k)][columns.column_of_heat_cell]
+        return self.space.from_cells(cell)
+
     def layer_fraction(self) -> dict[str, float]:
         """Volume mean of f in each switching film, by layer name (collective)."""
         out = {}
@@ -248,9 +262,9 @@ class Switching:
         Returns:
             Whether the fractions changed; None: refused, nothing is changed.
         """
-        before, start = self.fraction, self.pattern
+        before, start, level = self.fraction, self.pattern, self.level
         depths = self.depths(u)
-        laws = [self._law(columns, u, f) for columns in self.columns]
+        laws = [self._law(k, u, f) for k in range(len(self.columns))]
         if self.pattern is None or not self._rests(self.pattern, drive, depths, laws):
             known = self._recall(drive, depths, laws)
             if known is not None and self._rests(known, drive, depths, laws):
@@ -260,19 +274,25 @@ class Switching:
                 first = known if known is not None else self._solve(self.level, depths)
                 self._iterate(first, drive, depths, laws, before, largest)
         if self._mean_change(before, self.fraction) > largest:
-            self.restore(start)
+            self._restore(start, level)
             return None
         return bool(self.space.comm.allreduce(int((self.fraction != before).any())) > 0)
 
-    def _law(self, columns: Columns, u: Floats, f: Floats) -> TransitionLaw:
-        film = columns.film
+    def film_thickness(self, film: Film) -> float | None:
+        """Thickness (m) that raises the transition field of a film; None: it has that of the bulk."""
+        return film.thickness if self.film_transition else None
+
+    def _law(self, k: int, u: Floats, f: Floats) -> Law:
+        columns, film = self.columns[k], self.columns[k].film
         nodes = self.space.nodes(film.layer)
         s = np.zeros_like(u)
         s[nodes] = film.material.entropy(np.sqrt(u[nodes]), f[nodes])
-        thickness = film.thickness if self.film_transition else None
-        return TransitionLaw(film.material, columns.mean(s, self.space), self.width, thickness)
+        entropy, thickness = columns.mean(s, self.space), self.film_thickness(film)
+        if self.hysteresis is None:
+            return TransitionLaw(film.material, entropy, self.width, thickness)
+        return HystereticLaw(film.material, entropy, self.width, thickness, self.level[self.part(k)], self.hysteresis)
 
-    def _next(self, pattern: Pattern, drive: float, laws: list[TransitionLaw], stiff: float) -> tuple[Floats, float]:
+    def _next(self, pattern: Pattern, drive: float, laws: list[Law], stiff: float) -> tuple[Floats, float]:
         """Levels that the field of a pattern asks for, and how far they are from the pattern's (collective)."""
         new = np.empty_like(pattern.level)
         change, pure = 0.0, True
@@ -299,7 +319,7 @@ class Switching:
             change = max(change, 2 * self.tolerance)
         return new, change
 
-    def _rests(self, pattern: Pattern, drive: float, depths: tuple[float, ...], laws: list[TransitionLaw]) -> bool:
+    def _rests(self, pattern: Pattern, drive: float, depths: tuple[float, ...], laws: list[Law]) -> bool:
         """Whether a pattern is at rest here, or as near to it as it could be brought at this same drive."""
         if not self._same_depths(pattern, depths):
             return False
@@ -310,7 +330,7 @@ class Switching:
     def _same_depths(pattern: Pattern, depths: tuple[float, ...]) -> bool:
         return bool(np.allclose(pattern.depths, depths, rtol=DEPTH_TOLERANCE, atol=0.0))
 
-    def _recall(self, drive: float, depths: tuple[float, ...], laws: list[TransitionLaw]) -> Pattern | None:
+    def _recall(self, drive: float, depths: tuple[float, ...], laws: list[Law]) -> Pattern | None:
         """The known pattern nearest to rest, among those from the nearest drives and the present one."""
         known = sorted(
             (p for p in self.patterns if self._same_depths(p, depths)), key=lambda p: abs(abs(p.drive) - abs(drive))
@@ -330,7 +350,7 @@ class Switching:
         pattern: Pattern,
         drive: float,
         depths: tuple[float, ...],
-        laws: list[TransitionLaw],
+        laws: list[Law],
         before: Floats,
         largest: float,
     ) -> None:
@@ -351,10 +371,10 @@ class Switching:
             self.patterns = [*self.patterns, pattern][-PATTERNS_KEPT:]
         self._take(pattern)
 
-    def restore(self, pattern: Pattern | None) -> None:
-        """Go back to an earlier pattern."""
+    def _restore(self, pattern: Pattern | None, level: Floats) -> None:
+        """Go back to an earlier pattern, or to levels whose pattern is not known."""
         if pattern is None:
-            self.pattern, self.level = None, np.full_like(self.level, -LEVEL_LIMIT)
+            self.pattern, self.level = None, level
         else:
             self._take(pattern)
 
@@ -383,57 +403,3 @@ class Switching:
             field = np.linalg.norm(self.problem.flux_density(columns.reading), axis=1) / MU0 * per_drive
             np.maximum.at(peak[self.part(k)], columns.column_of_reading, field)
         return Pattern(level.copy(), depths, peak, per_drive, self.problem.potential.x.array.copy())
-
-
-class TransitionLaw:
-    """At which field a column of a given entropy has a given normal fraction.
-
-    H(y)^2 = Hc(T)^2 + 2 eps / mu0 * y with y = logit f and T = T(s, f): as f grows at constant entropy the column
-    cools and Hc rises, so that H grows with y.
-
-    Args:
-        material: a superconductor.
-        entropy: of each column, J m^-3 K^-1, (n,).
-        width: eps / (mu0 Hc(0)^2).
-        thickness: of the film in metres for its transition field, or None for the bulk.
-
-    Attributes:
-        scale: Hc(0), A/m; fields are used as squares over scale^2.
-    """
-
-    GRID = np.linspace(-20.0, 20.0, 161)
-
-    def __init__(self, material: Material, entropy: Floats, width: float, thickness: float | None) -> None:
-        self.scale = float(material.critical_field(0.0))
-        self.slope = 2.0 * width
-        temperature = material.temperature_from_entropy(
-            np.broadcast_to(entropy, (len(self.GRID), len(entropy))), expit(self.GRID)[:, None]
-        )
-        field = material.critical_field(temperature)
-        if thickness is not None:
-            field = field * material.film_critical_field_factor(thickness, temperature)
-        self._critical = (np.asarray(field) / self.scale) ** 2
-
-    def squared_field(self, y: Floats) -> Floats:
-        """(H / scale)^2 at which the columns have level y, (n,)."""
-        place = np.clip((y - self.GRID[0]) / (self.GRID[1] - self.GRID[0]), 0, len(self.GRID) - 1.000001)
-        k = place.astype(np.int64)
-        weight, column = place - k, np.arange(len(y))
-        critical = (1 - weight) * self._critical[k, column] + weight * self._critical[k + 1, column]
-        return np.asarray(critical + self.slope * y)
-
-    def level(self, field: Floats, old: Floats, response: Callable[[Floats], Floats]) -> Floats:
-        """Levels at which law and field meet if the field falls by `response` as the level grows (by bisection).
-
-        Args:
-            field: (H / scale)^2 at the old levels, (n,).
-            old: old levels, (n,).
-            response: fall of (H / scale)^2 with the level, up to a constant.
-        """
-        low, high = np.full_like(old, -LEVEL_LIMIT), np.full_like(old, LEVEL_LIMIT)
-        goal = field + response(old)
-        for _ in range(45):
-            middle = 0.5 * (low + high)
-            above = self.squared_field(middle) + response(middle) > goal
-            low, high = np.where(above, low, middle), np.where(above, middle, high)
-        return np.asarray(0.5 * (low + high))

@@ -24,6 +24,7 @@ CASES: dict[str, Case] = {
     "transition field of films": field_slabs.transition_field,
     "eddy slab": field_eddy.eddy_slab,
     "magnetic Stefan front": field_eddy.stefan_front,
+    "front in a ramped field": field_eddy.ramped_front,
     "manufactured": field_manufactured.manufactured,
     "barrier": field_stack.barrier,
     "quarter": field_stack.quarter,

@@ -329,6 +329,10 @@ def test_empty_lists(tmp_path: Path) -> None:
         ("start.value=1", 'start is a value and has no "value"'),
         ("layer=1", "layer: needs a list"),
         ("layer.working=1", "layer[1]: needs a block"),
+        ("physics.hysteresis=[1.61, 1.007]", "would gain energy"),
+        ("physics.hysteresis=1.61", "needs a list of two ratios [up, down]"),
+        ("physics.overshoot='fast'", 'needs a number such as 5e-8 or "ramp", not "fast"'),
+        ("physics.overshoot=-1", "must not be negative"),
     ],
 )
 def test_wrong_overrides(tmp_path: Path, override: str, words: str) -> None:

@@ -72,7 +72,9 @@ def power_curve(run: RunData) -> PowerCurve:
     mean = np.sqrt(0.5 * (earlier**2 + history[T] ** 2))
     length = history["time_s"] - before["time_s"]
     normal = np.max([history[f"f_{film.name}"] for film in run.films], axis=0) > NORMAL_FROM
-    keep = normal & (length > 0)
+    # The first step after a jump over cycles: what went before it is not in the history.
+    jumped = np.diff(history["cycle"], prepend=1) > 1
+    keep = normal & (length > 0) & ~jumped
     power = drawn[keep] / length[keep]
     return PowerCurve(mean[keep], power, history["cycle"][keep], history["time_s"][keep])
 
@@ -84,8 +86,9 @@ def load_curve(run: RunData) -> LoadCurve:
     T, number = run.history[f"T_{run.cold.name}_K"], run.history["cycle"]
     warmest = np.empty_like(coldest)
     for k, cycle in enumerate(run.cycles):
-        first = int(np.flatnonzero(number == int(cycle.get("cycle", k + 1)))[0])
-        warmest[k] = T[first - 1] if first else run.case.start
+        first = int(np.flatnonzero(number == cycle["cycle"])[0])
+        follows = first > 0 and number[first] - number[first - 1] <= 1  # no jump between them
+        warmest[k] = run.case.start if first == 0 else T[first - 1] if follows else np.nan
     cooled = coldest < warmest
     drawn = np.array([cycle["Q_cold_J"] for cycle in run.cycles])[cooled]
     low, high = coldest[cooled], warmest[cooled]

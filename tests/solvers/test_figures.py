@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from solvers.case import Case, load_case
 from solvers.errors import InputError
 from solvers.figure_data import PiecewiseAxis, RunData, RunLayer, quantity, readable_widths
 from solvers.figure_history import draw_history
-from solvers.figure_power import load_curve
+from solvers.figure_power import load_curve, power_curve
 from solvers.figure_states import draw_penetration, draw_ts_diagram, ts_path
 from solvers.figures import draw_cycles, plot_result, stack_picture
 from solvers.result import SCREENED, Result, write_history
@@ -323,6 +324,25 @@ def test_load_curve_holds_where_a_cycle_draws_what_the_load_puts_in(folder: Path
     assert curve.base[0] == pytest.approx(np.sqrt(np.trapezoid(falling, time)), rel=1e-6)
     period = sum(phase.duration for phase in load_case(REFRIGERATOR).cycle.phases)
     assert curve.load[0] * period == pytest.approx(RunData(folder).cycles[0]["Q_cold_J"])
+
+
+def test_nothing_is_told_of_cycles_jumped_over(folder: Path, tmp_path: Path) -> None:
+    """The heat and the fall of temperature between the rows before and after a jump belong to no one cycle."""
+    jumped = shutil.copytree(folder, tmp_path / "jumped")
+    with (folder / "history.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["cycle"] != "2" and row["phase"] == "cool"]
+    write_history(jumped / "history.csv", rows)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    del summary["results"]["cycles"][1]
+    (jumped / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    run, whole = RunData(jumped), RunData(folder)
+    assert load_curve(run).load == pytest.approx(load_curve(whole).load[:1])
+    every = power_curve(whole)
+    power = dict(zip(zip(every.cycle, every.time.round(9), strict=True), every.power, strict=True))
+    found = power_curve(run)
+    assert len(found.power) == 2 * STEPS - 1
+    for cycle, time, value in list(zip(found.cycle, found.time, found.power, strict=True))[1:]:
+        assert value == pytest.approx(power[cycle, round(time, 9)])
 
 
 def test_cycles_left_out_leave_a_gap(tmp_path: Path) -> None:

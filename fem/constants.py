@@ -14,6 +14,7 @@ MU0: Final = 1.25663706212e-6  # H/m, CODATA 2018
 KB: Final = 1.380649e-23  # J/K, exact
 E_CHARGE: Final = 1.602176634e-19  # C, exact
 HBAR: Final = 6.62607015e-34 / (2.0 * math.pi)  # J s, exact
+NUCLEAR_MAGNETON: Final = 5.0507837461e-27  # J/T, CODATA 2018
 AVOGADRO: Final = 6.02214076e23  # 1/mol, exact
 GAS_CONSTANT: Final = KB * AVOGADRO  # J/(mol K), exact
 

@@ -13,9 +13,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fem.conduction import temperature_of_u
 from fem.constants import E_CHARGE, HBAR, KB, LORENZ, FloatArray
 from fem.junctions import pair_potential, single_gap_potential, split_gaps
-from fem.materials import Material, temperature_of_u
+from fem.materials import Material
 
 Flux = tuple[FloatArray, FloatArray, FloatArray]
 

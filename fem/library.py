@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from fem.bcs import WEAK_COUPLING
-from fem.constants import GAS_CONSTANT
+from fem.constants import AVOGADRO, GAS_CONSTANT
 from fem.materials import Material
+from fem.nuclear import Nuclei, Spins, dipole_field
 
 KITTEL = "C. Kittel, Introduction to Solid State Physics"
 CRC = "CRC Handbook of Chemistry and Physics"
@@ -30,6 +31,7 @@ KITTEL_GAP = f"{KITTEL}, table of energy gaps (half of 2 Delta(0)/kTc)"
 KITTEL_HEAT = f"{KITTEL}, tables of electronic heat capacity and Debye temperature"
 TYPICAL = "assumption: typical of an evaporated or sputtered film; depends on the sample"
 PURITY = "assumption: typical purity; depends on the sample"
+MOMENTS = "N. J. Stone, At. Data Nucl. Data Tables 90, 75 (2005), and natural abundances; dipole field from the moments"
 ELASTIC = f"{LANDOLT}, polycrystalline average of the elastic constants"
 
 
@@ -48,6 +50,7 @@ def _material(
     molar_volume: tuple[float, str],
     debye_temperature: tuple[float, str],
     molar_gamma: tuple[float, str] | None = None,
+    isotopes: tuple[tuple[float, float, float], ...] = (),
     **constants: tuple[Any, str],
 ) -> Material:
     """Build a material from pairs (value, source).
@@ -57,6 +60,7 @@ def _material(
         molar_volume: m^3 per mole of atoms.
         debye_temperature: K.
         molar_gamma: Sommerfeld constant, J mol^-1 K^-2; None for dielectrics.
+        isotopes: abundance, spin and moment in nuclear magnetons of each isotope with a spin.
         constants: other fields of `Material`.
     """
     volume, debye = molar_volume[0], debye_temperature[0]
@@ -71,6 +75,10 @@ def _material(
         gamma = molar_gamma[0] / volume
         sources["gamma"] = f"from {molar_gamma[0] * 1e3:g} mJ mol^-1 K^-2 ({molar_gamma[1]}) and V_m"
     values = {key: value for key, (value, _) in constants.items()}
+    if isotopes:
+        atoms = AVOGADRO / volume
+        species = tuple(Spins(spin, moment, abundance * atoms) for abundance, spin, moment in isotopes)
+        values["nuclei"], sources["nuclei"] = Nuclei(species, dipole_field(atoms, species)), MOMENTS
     return Material(name, gamma=gamma, beta=debye_beta(debye, volume), sources=MappingProxyType(sources), **values)
 
 
@@ -80,6 +88,7 @@ _ALL = (
         molar_volume=(10.85e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(258.0, f"{CRC}, low-temperature heat capacity"),
         molar_gamma=(5.9e-3, KITTEL_HEAT),
+        isotopes=((0.99988, 3.5, 2.3705),),
         critical_temperature=(4.47, CRC),
         penetration_depth0=(60e-9, f"{TYPICAL} (films 60-150 nm; clean 35-52 nm, {POOLE})"),
         resistivity=(5e-9, PURITY),
@@ -97,6 +106,7 @@ _ALL = (
         molar_volume=(10.83e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(276.0, f"{CRC}, low-temperature heat capacity"),
         molar_gamma=(7.8e-3, KITTEL_HEAT),
+        isotopes=((1.0, 4.5, 6.1705),),
         critical_temperature=(9.25, CRC),
         gap_ratio=(1.90, KITTEL_GAP),
         penetration_depth0=(80e-9, f"{TYPICAL} (films 80-100 nm; clean 39 nm, {POOLE})"),
@@ -115,6 +125,7 @@ _ALL = (
         molar_volume=(7.11e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(344.5, MARTIN),
         molar_gamma=(0.691e-3, MARTIN),
+        isotopes=((0.6915, 1.5, 2.2273), (0.3085, 1.5, 2.3816)),
         resistivity=(1.68e-10, "room-temperature value over RRR = 100 (assumption)"),
         room_resistivity=(1.68e-8, CRC),
         electron_phonon=(2e9, GIAZOTTO),
@@ -126,6 +137,7 @@ _ALL = (
         molar_volume=(10.00e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(427.7, PHILLIPS),
         molar_gamma=(1.35e-3, PHILLIPS),
+        isotopes=((1.0, 2.5, 3.6415),),
         critical_temperature=(1.163, PHILLIPS),
         gap_ratio=(WEAK_COUPLING, WEAK),
         penetration_depth0=(50e-9, f"{TYPICAL} (clean 16 nm, {KITTEL})"),
@@ -143,6 +155,7 @@ _ALL = (
         molar_volume=(8.34e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(380.0, KITTEL_HEAT),
         molar_gamma=(9.26e-3, KITTEL_HEAT),
+        isotopes=((0.9975, 3.5, 5.1487), (0.0025, 6.0, 3.3457)),
         critical_temperature=(5.40, CRC),
         gap_ratio=(WEAK_COUPLING, WEAK),
         penetration_depth0=(100e-9, f"{TYPICAL} (clean about 40 nm, {POOLE})"),
@@ -159,6 +172,7 @@ _ALL = (
         molar_volume=(15.71e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(108.0, KITTEL_HEAT),
         molar_gamma=(1.69e-3, KITTEL_HEAT),
+        isotopes=((0.0429, 4.5, 5.5289), (0.9571, 4.5, 5.5408)),
         critical_temperature=(3.41, CRC),
         gap_ratio=(1.80, KITTEL_GAP),
         penetration_depth0=(64e-9, f"{POOLE}, clean"),
@@ -175,6 +189,7 @@ _ALL = (
         molar_volume=(16.29e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(200.0, KITTEL_HEAT),
         molar_gamma=(1.78e-3, KITTEL_HEAT),
+        isotopes=((0.0034, 0.5, 0.9188), (0.0768, 0.5, 1.0010), (0.0859, 0.5, 1.0473)),
         critical_temperature=(3.722, CRC),
         gap_ratio=(WEAK_COUPLING, f"{WEAK}; {KITTEL_GAP} gives 1.75"),
         penetration_depth0=(34e-9, f"{KITTEL}, clean"),
@@ -191,6 +206,7 @@ _ALL = (
         molar_volume=(18.26e-6, f"{CRC}, density and atomic weight"),
         debye_temperature=(105.0, KITTEL_HEAT),
         molar_gamma=(2.98e-3, KITTEL_HEAT),
+        isotopes=((0.221, 0.5, 0.5926),),
         critical_temperature=(7.196, CRC),
         gap_ratio=(2.19, KITTEL_GAP),
         penetration_depth0=(37e-9, f"{KITTEL}, clean"),

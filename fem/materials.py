@@ -14,26 +14,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fem import films, inversion, ufl_laws
+from fem import conduction, films, inversion, ufl_laws
 from fem.bcs import WEAK_COUPLING, ReducedSuperconductor, gap_squared, reduced_superconductor
-from fem.constants import KB, LORENZ, MU0, FloatArray
+from fem.conduction import SMALLEST_U, temperature_of_u
+from fem.constants import KB, MU0, FloatArray
+from fem.nuclear import Nuclei
 
 PenetrationLaw = Literal["dirty", "clean", "two-fluid"]
-
-# Below this u = T^2 (1 nK) laws with an infinite slope in u, such as sqrt(u), continue as a straight line.
-SMALLEST_U = 1e-18
-
-
-def temperature_of_u(u: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return T = sqrt(u) and dT/du, continued as a straight line below u = 1e-18 K^2 (1 nK).
-
-    Args:
-        u: squared temperature, K^2, any shape; may be negative (a Newton iterate).
-    """
-    u = np.asarray(u, dtype=np.float64)
-    root = np.sqrt(np.maximum(u, SMALLEST_U))
-    slope = 0.5 / root
-    return np.where(u < SMALLEST_U, root + slope * (u - SMALLEST_U), root), slope
 
 
 @dataclass(frozen=True)
@@ -63,8 +50,10 @@ class Material:
         phonon_speed: mean speed in the phonon conductivity beta T^3 v l/3, m/s.
         phonon_mean_free_path: l, m (a film: its thickness); None leaves phonon conduction out.
         constant_conductivity: W/(m K), replaces every conductivity law.
-        constant_heat_capacity: J/(m^3 K), replaces gamma, beta and the superconducting electrons; then
+        constant_heat_capacity: J/(m^3 K), replaces gamma, beta, the superconducting electrons and the spins; then
             e = c T and s = c ln(T / 1 K).
+        nuclei: the nuclear spins; they count only where spin_field is given.
+        spin_field: B that they are in, T, in both phases; None leaves them out.
         sources: where each constant comes from.
     """
 
@@ -88,6 +77,8 @@ class Material:
     phonon_mean_free_path: float | None = None
     constant_conductivity: float | None = None
     constant_heat_capacity: float | None = None
+    nuclei: Nuclei | None = None
+    spin_field: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -224,20 +215,23 @@ class Material:
     # --- thermal laws ------------------------------------------------------------------------------------------------
 
     def entropy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
-        """Entropy, J/(m^3 K); 0 at T = 0 (constant heat capacity: c ln(T / 1 K))."""
+        """Entropy, J/(m^3 K); 0 at T = 0 (constant heat capacity: c ln(T / 1 K)).
+
+        That of spins counts from their disorder: it is negative, and so may be the whole.
+        """
         T, f = _pair(T, f)
         if self.constant_heat_capacity is not None:
             return np.asarray(self.constant_heat_capacity * np.log(T) + 0.0 * f)
         electrons = self._mix(T, f, self.gamma * T, "entropy", 1)
-        return np.asarray(electrons + self.beta * T**3 / 3.0)
+        return np.asarray(electrons + self.beta * T**3 / 3.0 + self._of_spins("entropy", T))
 
     def energy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
-        """Thermal energy, J/m^3: int_0^T c dT' at fixed f, so 0 at T = 0 in both phases."""
+        """Thermal energy, J/m^3: int_0^T c dT' at fixed f, so 0 at T = 0 in both phases; that of spins is -M B < 0."""
         T, f = _pair(T, f)
         if self.constant_heat_capacity is not None:
             return np.asarray(self.constant_heat_capacity * T + 0.0 * f)
         electrons = self._mix(T, f, 0.5 * self.gamma * T * T, "energy", 2)
-        return np.asarray(electrons + 0.25 * self.beta * T**4)
+        return np.asarray(electrons + 0.25 * self.beta * T**4 + self._of_spins("energy", T))
 
     def heat_capacity(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
         """Heat capacity at fixed f, J/(m^3 K): de/dT = T ds/dT."""
@@ -245,7 +239,20 @@ class Material:
         if self.constant_heat_capacity is not None:
             return np.full(T.shape, self.constant_heat_capacity)
         electrons = self._mix(T, f, self.gamma * T, "heat_capacity", 1)
-        return np.asarray(electrons + self.beta * T**3)
+        return np.asarray(electrons + self.beta * T**3 + self._of_spins("heat_capacity", T))
+
+    @property
+    def spins(self) -> tuple[Nuclei, float] | None:
+        """The nuclear spins and their field (T) if they enter the heat capacity, else None."""
+        if self.nuclei is None or self.spin_field is None or self.constant_heat_capacity is not None:
+            return None
+        return (self.nuclei, self.spin_field) if self.spin_field or self.nuclei.dipole_field else None
+
+    def _of_spins(self, quantity: str, T: FloatArray) -> FloatArray | float:
+        if self.spins is None:
+            return 0.0
+        nuclei, field = self.spins
+        return np.asarray(getattr(nuclei, quantity)(T, field))
 
     def _mix(self, T: FloatArray, f: FloatArray, normal: FloatArray, quantity: str, power: int) -> FloatArray:
         """Return f normal + (1 - f) gamma Tc^power quantity(T/Tc), the second part only where it is needed."""
@@ -272,6 +279,10 @@ class Material:
             return self.constant_heat_capacity * T, self.constant_heat_capacity * slope
         size = np.abs(u)
         energy, slope = np.asarray(0.25 * self.beta * u * size), np.asarray(0.5 * self.beta * size)
+        if self.spins is not None:
+            T = np.sqrt(np.maximum(u, SMALLEST_U))
+            energy += self._of_spins("energy", T)
+            slope += np.where(u < SMALLEST_U, 0.0, self._of_spins("heat_capacity", T) / (2.0 * T))
         paired = self.paired
         if paired is None:
             return energy + 0.5 * self.gamma * u, slope + 0.5 * self.gamma
@@ -296,22 +307,7 @@ class Material:
 
     def conductivity_u(self, u: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
         """Return k(T)/(2T), W/(m K^2), such that k grad T = conductivity_u grad u with u = T^2 (u < 0: as at 0)."""
-        u, f = _pair(u, f)
-        if self.constant_conductivity is not None:
-            return np.asarray(self.constant_conductivity * temperature_of_u(u)[1])
-        result = np.asarray(self.phonon_coefficient * np.maximum(u, 0.0))
-        if self.resistivity is None:
-            return np.asarray(result)
-        normal = 0.5 * LORENZ / self.resistivity
-        if self.critical_temperature is None:
-            return np.asarray(result + normal)
-        result += normal * f
-        where = f != 1.0
-        if where.any():
-            reduced = reduced_superconductor(self.gap_ratio)
-            t = np.sqrt(np.maximum(u[where], 0.0)) / self.critical_temperature
-            result[where] += (1.0 - f[where]) * normal * reduced.conductivity_ratio(t)
-        return np.asarray(result)
+        return conduction.conductivity_u(self, *_pair(u, f))
 
     def conduction_potentials(self, u: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Integral of k dT from 0 to T, as parts that do not depend on f and those of the two states' electrons.
@@ -325,19 +321,7 @@ class Material:
         Returns:
             common, normal and superconducting, W/m, each of u's shape.
         """
-        u = np.asarray(u, dtype=np.float64)
-        zero = np.zeros_like(u)
-        if self.constant_conductivity is not None:
-            return self.constant_conductivity * temperature_of_u(u)[0], zero, zero
-        phonons = np.asarray(0.5 * self.phonon_coefficient * np.maximum(u, 0.0) ** 2)
-        if self.resistivity is None:
-            return phonons, zero, zero
-        electrons = 0.5 * LORENZ / self.resistivity * u
-        if self.critical_temperature is None:
-            return phonons + electrons, zero, zero
-        t = np.sqrt(np.maximum(u, 0.0)) / self.critical_temperature
-        paired = reduced_superconductor(self.gap_ratio).conduction(t)
-        return phonons, electrons, LORENZ / self.resistivity * self.critical_temperature**2 * paired
+        return conduction.potentials(self, np.asarray(u, dtype=np.float64))
 
     @property
     def phonon_coefficient(self) -> float:
@@ -348,7 +332,7 @@ class Material:
         """Invert `entropy` at fixed f, to about 1e-14 relative, K.
 
         Raises:
-            ValueError: for a negative entropy (constant heat capacity excepted).
+            ValueError: for an entropy below that at T = 0 (constant heat capacity excepted).
         """
         return inversion.temperature_from_entropy(self, *_pair(s, f))
 
@@ -356,7 +340,7 @@ class Material:
         """Invert `energy` at fixed f, to about 1e-14 relative, K.
 
         Raises:
-            ValueError: for a negative energy.
+            ValueError: for an energy below that at T = 0.
         """
         return inversion.temperature_from_energy(self, *_pair(e, f))
 

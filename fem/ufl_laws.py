@@ -1,6 +1,6 @@
 """The thermal laws of `fem.materials.Material` as UFL expressions, from the same fitted polynomials.
 
-T (K) and the normal fraction f are UFL expressions of a form; T must not be negative.
+T (K) and the normal fraction f are UFL expressions of a form; T must not be negative. Nuclear spins have no such form.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def conductivity(material: Material, T: Any, f: Any) -> Any:
 
 def _electrons(material: Material, T: Any, f: Any, normal: Any, quantity: str, power: int) -> Any:
     """Return f normal + (1 - f) gamma Tc^power quantity(T/Tc)."""
+    if material.spins is not None:
+        raise ValueError(f"material {material.name}: nuclear spins cannot be written in UFL")
     if material.paired is None:
         return normal
     reduced, critical = material.paired

@@ -155,6 +155,11 @@ class Physics(Block):
         description="Width of the transition of a cell to the normal state, as a fraction of the "
         "condensation energy scale mu0 Hc(0)^2 (-)",
     )
+    nuclear: StrictBool = Field(
+        default=False,
+        description="Heat capacity of the nuclear spins of metals in the field, at the temperature of the electrons "
+        "(true or false)",
+    )
     film_transition: StrictBool = Field(
         default=True,
         description="Use the higher transition field of films that are not much thicker than the "

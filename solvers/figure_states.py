@@ -40,14 +40,16 @@ def ts_path(run: RunData, film: RunLayer, cycle: int) -> tuple[Floats, Floats, F
     """The way of a film through a cycle, one point for its start and each step, and more where steps are wide.
 
     Returns:
-        Entropy (J m^-3 K^-1), mean temperature (K), and number of the phase of each point.
+        Entropy without that of nuclear spins (J m^-3 K^-1), mean temperature (K), and number of the phase, of each
+        point.
     """
     history, volume = run.history, run.volume(film)
     names = [phase.name for phase in run.case.cycle.phases]
     rows = np.flatnonzero(history["cycle"] == cycle)
     if rows[0] > 0:
         rows = np.concatenate([[rows[0] - 1], rows])
-    s = history[f"S_{film.name}_J_per_K"][rows] / volume
+    spins = history.get(f"S_spins_{film.name}_J_per_K", np.zeros(len(history["cycle"])))
+    s = (history[f"S_{film.name}_J_per_K"] - spins)[rows] / volume
     T, f = history[f"T_{film.name}_K"][rows], history[f"f_{film.name}"][rows]
     phase = np.array([names.index(name) for name in history["phase"][rows]], dtype=np.float64)
     if len(rows) > 0 and rows[0] == 0:
@@ -95,7 +97,7 @@ def _ts_panel(axes: Axes, run: RunData, film: RunLayer) -> None:
     axes.set(
         xlim=(low_s, high_s),
         ylim=(1e3 * low_T, 1e3 * high_T),
-        xlabel="entropy (J m⁻³ K⁻¹)",
+        xlabel="entropy of electrons and lattice (J m⁻³ K⁻¹)",
         ylabel="temperature (mK)",
         title=film.label,
     )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.interfaces import InterfaceLaw
+from fem.materials import Material
 from fem.spaces import Edges, LayerwiseSpace
 from meshes.tagged import TaggedMesh
 from solvers.heat_parts import Bath, Contact, Flow, HeatLayer, Passage, Slopes, Source
@@ -258,23 +259,30 @@ class HeatProblem:
         """Name and nodal power (W) of each source that is on."""
         return [(s.name, self._source_nodal[s.name]) for s in self.sources if s.name in self.active]
 
-    def switch(self, u: Floats, f: Floats, new_f: Floats) -> tuple[Floats, float]:
-        """Change the normal fraction at constant entropy, node by node (collective).
+    def switch(
+        self, u: Floats, f: Floats, new_f: Floats, materials: Sequence[Material] | None = None
+    ) -> tuple[Floats, float]:
+        """Change the normal fraction, and materials with the field, at constant entropy, node by node (collective).
 
         Args:
             u: T^2, K^2, (n_local,).
             f: normal fraction now, (n_local,).
             new_f: normal fraction to be, (n_local,).
+            materials: those of the layers from now on; left out: as they are.
 
         Returns:
             The new u, before `engage`, and the magnetic work that this took, J.
         """
+        before, old = self.energy(u, f)[0], self.materials
+        self.materials = old if materials is None else list(materials)
         new = u.copy()
-        for material, nodes in zip(self.materials, self.layer_nodes, strict=True):
-            k = nodes[new_f[nodes] != f[nodes]]
+        for was, material, nodes in zip(old, self.materials, self.layer_nodes, strict=True):
+            k = nodes[new_f[nodes] != f[nodes]] if was is material else nodes
             if len(k):
-                new[k] = material.temperature_from_entropy(material.entropy(np.sqrt(u[k]), f[k]), new_f[k]) ** 2
-        work = self.energy(new, new_f)[0] - self.energy(u, f)[0]
+                values, fraction, new_fraction = _alike(u[k], f[k], new_f[k])
+                entropy = was.entropy(np.sqrt(values), fraction)
+                new[k] = material.temperature_from_entropy(entropy, new_fraction) ** 2
+        work = self.energy(new, new_f)[0] - before
         return new, float(self.space.layer_sums(work).sum())
 
     # ---- laws on nodes ---------------------------------------------------------------------------
@@ -390,11 +398,11 @@ class HeatProblem:
         nodal += np.bincount(j, q, minlength=len(nodal))
 
 
-def _alike(u: Floats, f: Floats) -> tuple[Floats, Floats]:
+def _alike(*values: Floats) -> tuple[Floats, ...]:
     """Values of a layer's nodes, one of each where all are alike (a layer held by a bath): the laws are dear."""
-    if len(u) and (u == u[0]).all() and (f == f[0]).all():
-        return u[:1], f[:1]
-    return u, f
+    if all(len(v) and (v == v[0]).all() for v in values):
+        return tuple(v[:1] for v in values)
+    return values
 
 
 def _gather(index: npt.NDArray[np.integer[Any]], values: Floats, size: int) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from solvers import spin_heat
 from solvers.entropy import step_entropy
 from solvers.heat import Flow, HeatProblem
 from solvers.linear import StepFailure
@@ -133,7 +134,8 @@ class HeatStepper:
         owned = group[:n] + 1
         residual: Floats = np.bincount(owned, state.residual[:n], minlength=size).astype(np.float64)
         # What can be closed: the energy of the layers, and sums of flows that nearly cancel, to round-off.
-        gross = BALANCE_TOLERANCE * state.energy[:n] + 4 * EPSILON * h * np.abs(state.flow.nodal[:n])
+        gross = BALANCE_TOLERANCE * spin_heat.heat(problem, state.u, state.energy)[:n]
+        gross += 4 * EPSILON * (np.abs(state.energy[:n]) + h * np.abs(state.flow.nodal[:n]))
         level: Floats = np.bincount(owned, gross, minlength=size).astype(np.float64)
         level += 4 * EPSILON * np.bincount(group + 1, h * state.flow.bath_slope * state.u, minlength=size)
         jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size).astype(np.float64))
@@ -185,7 +187,7 @@ class HeatStepper:
         rate1 = (first.energy - energy) / h
         problem.close(first.flow, rate1)
         target = energy + (dt - h) * rate1
-        lowest = float(target[~problem.held].min(initial=np.inf))
+        lowest = float((target - spin_heat.lowest_energy(problem))[~problem.held].min(initial=np.inf))
         rate0 = np.where(problem.held, 0.0, problem.power(u, f).nodal)
         if problem.space.comm.allreduce(lowest, op=MPI.MIN) <= 0:
             error = self._error(first, f, h / 2 * (rate1 - rate0), h)
@@ -208,11 +210,16 @@ class HeatStepper:
         entropy = step_entropy(self.problem, u, state.u, f, flows)
         return Step(dt, state.u, total("contact"), total("bath"), source, entropy, error)
 
+    def _scale(self, u: Floats, f: Floats, energy: Floats) -> Floats:
+        """What errors of the nodal energies are measured against, J, (n_local,) (collective)."""
+        problem, hot = self.problem, self.problem.hottest(u)
+        return np.asarray(spin_heat.heat(problem, u, energy) + spin_heat.heat(problem, hot, problem.energy(hot, f)[0]))
+
     def _error(self, state: _State, f: Floats, error: Floats, h: float) -> float:
         """Size of a nodal energy error over the tolerance: the larger of layer means and filtered nodes."""
         problem = self.problem
         space, n = problem.space, problem.space.n_owned
-        scale = state.energy + problem.energy(problem.hottest(state.u), f)[0]
+        scale = self._scale(state.u, f, state.energy)
         # What relaxes within the step is damped by the method like 1/dt: filter twice, or it is taken for an error.
         node = np.where(problem.held, 0.0, error)[:n]
         for _ in range(2):
@@ -309,7 +316,7 @@ class HeatStepper:
         """A first step that changes no layer's energy by more than about sqrt(rtol) / 2 of its scale (collective)."""
         problem = self.problem
         power = problem.power(u, f).nodal
-        scale = problem.energy(u, f)[0] + problem.energy(problem.hottest(u), f)[0]
+        scale = self._scale(u, f, problem.energy(u, f)[0])
         free = ~problem.held
         sums, scales = problem.space.layer_sums(np.where(free, power, 0.0), np.where(free, scale, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):

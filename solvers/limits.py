@@ -209,6 +209,9 @@ def run_warnings(sim: Simulation, drive: DriveLimits) -> list[str]:
         drive: what the drive did to its conductor.
     """
     out = [text for material in sim.heat.materials for text in material.check()]
+    if sim.case.physics.nuclear:
+        metals = [material for material in sim.heat.materials if material.gamma > 0.0 and material.nuclei is None]
+        out += [f"{metal.name}: its nuclear spins are not known and left out" for metal in metals]
     if sim.entropy_worst < -1e-12:
         out.append(f"entropy fell in a step by {-sim.entropy_worst:.1e} of the stack's entropy")
     if sim.switching is not None:

@@ -101,8 +101,9 @@ class SwitchingLosses:
         new = u.copy()
         for film, nodes in self.films:
             k = nodes[density[nodes] > 0.0]
-            energy = film.material.energy_u(u[k], f[k])[0] + density[k]
-            new[k] = film.material.temperature_from_energy(energy, f[k]) ** 2
+            material = self.switching.materials[film.layer]
+            energy = material.energy_u(u[k], f[k])[0] + density[k]
+            new[k] = material.temperature_from_energy(energy, f[k]) ** 2
         given = self.heat.energy(new, f)[0] - self.heat.energy(u, f)[0]
         made = self.heat.entropy(new, f) - self.heat.entropy(u, f)
         energy, entropy = self.heat.space.layer_sums(given, made).sum(axis=1)
@@ -112,7 +113,7 @@ class SwitchingLosses:
         """Energy (J/m^3) that nodes have more after a transition with loss than after one at constant entropy."""
         heat = np.zeros_like(u)
         for film, nodes in self.films:
-            material, thickness = film.material, self.switching.film_thickness(film)
+            material, thickness = self.switching.materials[film.layer], self.switching.film_thickness(film)
             for rising, eta in zip((True, False), limits, strict=True):
                 k = nodes[(new_f[nodes] > f[nodes]) if rising else (new_f[nodes] < f[nodes])]
                 if eta == 1.0 or not len(k):
@@ -140,7 +141,7 @@ class SwitchingLosses:
         field = self.switching.nodal_field(pattern) if self.overshoot == "ramp" else u
         for film, nodes in self.films:
             k = nodes[new_f[nodes] != f[nodes]]
-            material, thickness = film.material, self.switching.film_thickness(film)
+            material, thickness = self.switching.materials[film.layer], self.switching.film_thickness(film)
             temperature = np.sqrt(u[k])
             critical = material.critical_field(temperature)
             if self.overshoot == "ramp":

@@ -92,6 +92,10 @@ def print_material(material: str | Material) -> None:
             continue
         source = material.sources.get(key) or _DEFAULT_SOURCE.get(key, "no source given")
         table.add_row(label, _number(value, factor), unit, source)
+    if material.nuclei is not None:
+        curie, source = material.nuclei.curie_constant(), material.sources.get("nuclei", "no source given")
+        table.add_row("nuclear heat capacity T^2 / B^2", _number(curie, 1.0), "J K m^-3 T^-2", source)
+        table.add_row("dipole field of the nuclei", _number(material.nuclei.dipole_field, 1e3), "mT", source)
     if material.superconducting:
         table.add_section()
         gap = material.gap0 / E_CHARGE * 1e3

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.constants import MU0
-from solvers import setup
+from solvers import setup, spin_heat
 from solvers.ledger import Ledger
 from solvers.limits import DriveLimits
 from solvers.result import SCREENED
@@ -84,6 +84,7 @@ class Recorder:
             row[f"T_{name}_K"] = float(totals.temperature[k])
             row[f"E_{name}_J"] = float(totals.energy[k])
             row[f"S_{name}_J_per_K"] = float(totals.entropy[k])
+        self._spin_columns(row)
         self._film_columns(row)
         self.limits.step()
         row |= _sums(sim.ledger) | {"dt_s": sim.last_dt}
@@ -93,6 +94,16 @@ class Recorder:
             self._coldest, self._hottest = min(self._coldest, temperature), max(self._hottest, temperature)
         if sim.comm.rank == 0:
             self.rows.append(row)
+
+    def _spin_columns(self, row: Row) -> None:
+        """Field of the nuclear spins of each layer and their part of its entropy."""
+        sim = self.sim
+        if not sim.spin_field:
+            return
+        entropy = sim.scale * sim.heat.space.layer_sums(spin_heat.entropy(sim.heat, sim.u))
+        for name, field in sim.spin_field.items():
+            row[f"B_spins_{name}_T"] = field
+            row[f"S_spins_{name}_J_per_K"] = float(entropy[sim.heat.space.layer_number(name)])
 
     def _film_columns(self, row: Row) -> None:
         switching = self.sim.switching

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from fem.materials import Material
 from meshes.tagged import build_stack_mesh
 from solvers import setup
 from solvers.case import Case, Phase
@@ -25,6 +26,7 @@ from solvers.heat_step import HeatStepper, Step
 from solvers.ledger import Ledger, Totals
 from solvers.linear import StepFailure
 from solvers.losses import SwitchingLosses
+from solvers.spins import SpinFields
 from solvers.switching import Pattern, Switching
 
 Floats = npt.NDArray[np.float64]
@@ -70,9 +72,10 @@ class Simulation:
         clock: where the run is.
         ledger: energies and entropies booked since the start, of the whole device.
         timings: wall time by part, s.
+        spin_field: field of the nuclear spins of each layer where they count, T, by layer.
     """
 
-    COUNTERS = ("steps", "rejected", "entropy_worst")
+    COUNTERS = ("steps", "rejected", "entropy_worst", "spin_field")
 
     def __init__(self, case: Case, comm: MPI.Intracomm) -> None:
         self.case, self.comm = case, comm
@@ -85,6 +88,11 @@ class Simulation:
             self.scale = 4.0 if self.stack.quarter else 1.0
             self.stepper = HeatStepper(self.heat, case.solver.rtol)
             self.switching = self._switching()
+            materials = dict(zip(self.heat.space.names, self.heat.materials, strict=True))
+            counting = [name for name, law in materials.items() if law.nuclei and law.constant_heat_capacity is None]
+            counting = counting if case.physics.nuclear else []
+            self._spins = SpinFields(self.heat.space, counting)
+            self.spin_field = dict.fromkeys(counting, 0.0)
         overshoot = case.physics.overshoot
         self.losses = SwitchingLosses(self.heat, self.switching, overshoot) if self.switching else None
         space = self.heat.space
@@ -123,6 +131,27 @@ class Simulation:
             self.timings[part] = self.timings.get(part, 0.0) + time.perf_counter() - start
 
     # ---- what is there ---------------------------------------------------------------------------
+    @property
+    def spin_field(self) -> dict[str, float]:
+        """Field of the nuclear spins of each layer, T; empty where they are left out. Setting it keeps u."""
+        pairs = zip(self.heat.space.names, self.heat.materials, strict=True)
+        return {name: material.spin_field for name, material in pairs if material.spin_field is not None}
+
+    @spin_field.setter
+    def spin_field(self, fields: dict[str, float]) -> None:
+        self._set_materials(self._in_fields(fields))
+
+    def _in_fields(self, fields: dict[str, float]) -> list[Material]:
+        """The materials of the heat layers with their spins in these fields (T)."""
+        pairs = zip(self.heat.space.names, self.heat.materials, strict=True)
+        return [replace(law, spin_field=fields[name]) if name in fields else law for name, law in pairs]
+
+    def _set_materials(self, materials: list[Material]) -> None:
+        self.heat.materials = materials
+        if self.switching is not None:
+            laws = dict(zip(self.heat.space.names, materials, strict=True))
+            self.switching.materials = {film.layer: laws[film.layer] for film in self.switching.films}
+
     def totals(self) -> Totals:
         """Energy, entropy and temperature of each layer, whole device (collective)."""
         space = self.heat.space
@@ -202,11 +231,21 @@ class Simulation:
             changed = self.switching.update(drive * self.case.drive.amplitude, self.u, self.f, largest)
             if changed is None:
                 return False
-            if not changed:
-                return True
+            fields = self._spins.at(self.switching, drive * self.case.drive.amplitude)
         with self.timed("switch"):
-            self._set_fraction(self.switching.nodal_fraction(), rate * self.case.drive.amplitude, pattern)
+            if changed:
+                self._set_fraction(self.switching.nodal_fraction(), rate * self.case.drive.amplitude, pattern)
+            if fields != self.spin_field:
+                self._magnetise(fields)
         return True
+
+    def _magnetise(self, fields: dict[str, float]) -> None:
+        """Change the field (T) of nuclear spins at constant entropy, node by node; the energy comes from the field."""
+        materials = self._in_fields(fields)
+        self.u, work = self.heat.switch(self.u, self.f, self.f, materials)
+        self._set_materials(materials)
+        self.ledger.work += self.scale * work
+        self._engage()
 
     def _set_fraction(self, f: Floats, rate: float, pattern: Pattern | None) -> None:
         """Change the normal fraction, each node at constant entropy but for losses; the energy comes from the field.
@@ -267,8 +306,11 @@ class Simulation:
         before = self.totals().entropy.sum() + self.ledger.entropy_out
         self.u = step.u
         self.ledger.add_step(step, self.bath_temperature, self.scale)
-        entropy = self.totals().entropy.sum()
-        self.entropy_worst = min(self.entropy_worst, (entropy + self.ledger.entropy_out - before) / entropy)
+        entropies = self.totals().entropy
+        entropy = entropies.sum()
+        # The entropy of nuclear spins is negative.
+        size = np.abs(entropies).sum()
+        self.entropy_worst = min(self.entropy_worst, (entropy + self.ledger.entropy_out - before) / size)
         self.steps += 1
 
 

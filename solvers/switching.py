@@ -166,6 +166,8 @@ class Switching:
         self.problem, self.space, self.films = problem, space, tuple(films)
         self.share, self.width, self.film_transition = share, transition_width, film_transition
         self.hysteresis, self.tolerance = hysteresis, tolerance
+        # Those of the films' layers in the heat problem; they change with the field where nuclear spins count.
+        self.materials = {film.layer: film.material for film in films}
         screened = problem.tagged.cells(*(film.group for film in films))
         self.columns = [Columns(film, problem, space, screened) for film in films if film.switches]
         self._slices = np.cumsum([0, *(c.n for c in self.columns)])
@@ -286,11 +288,12 @@ class Switching:
         columns, film = self.columns[k], self.columns[k].film
         nodes = self.space.nodes(film.layer)
         s = np.zeros_like(u)
-        s[nodes] = film.material.entropy(np.sqrt(u[nodes]), f[nodes])
+        material = self.materials[film.layer]
+        s[nodes] = material.entropy(np.sqrt(u[nodes]), f[nodes])
         entropy, thickness = columns.mean(s, self.space), self.film_thickness(film)
         if self.hysteresis is None:
-            return TransitionLaw(film.material, entropy, self.width, thickness)
-        return HystereticLaw(film.material, entropy, self.width, thickness, self.level[self.part(k)], self.hysteresis)
+            return TransitionLaw(material, entropy, self.width, thickness)
+        return HystereticLaw(material, entropy, self.width, thickness, self.level[self.part(k)], self.hysteresis)
 
     def _next(self, pattern: Pattern, drive: float, laws: list[Law], stiff: float) -> tuple[Floats, float]:
         """Levels that the field of a pattern asks for, and how far they are from the pattern's (collective)."""

@@ -47,8 +47,8 @@ def electrons(material: Material) -> Material:
 
 
 def lattice(material: Material) -> Material:
-    """The lattice of a metal: heat capacity beta T^3, conduction by phonons."""
-    return replace(material, gamma=0.0, resistivity=None)
+    """The lattice of a metal: heat capacity beta T^3, conduction by phonons; nuclear spins go with the electrons."""
+    return replace(material, gamma=0.0, resistivity=None, nuclei=None)
 
 
 def coupling(layer: str, material: Material) -> Contact:

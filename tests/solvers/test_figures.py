@@ -213,6 +213,31 @@ def test_path_passes_through_every_state_of_the_file(folder: Path) -> None:
     assert np.abs(np.diff(np.log(s))).max() < 0.11
 
 
+def test_entropy_of_spins_is_left_out_of_the_diagram(folder: Path, tmp_path: Path) -> None:
+    case = load_case(REFRIGERATOR)
+    synthetic = Synthetic(case, ("working",))
+    other = synthetic.write(tmp_path / "run")
+    for k, row in enumerate(synthetic.rows):
+        row["S_spins_working_J_per_K"] = -1e-12 * (1 + k % 7)
+        row["S_working_J_per_K"] += row["S_spins_working_J_per_K"]
+    write_history(other / "history.csv", synthetic.rows)
+    with_spins, without = RunData(other), RunData(folder)
+    for found, expected in zip(
+        ts_path(with_spins, with_spins.layers[1], 1), ts_path(without, without.layers[1], 1), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_history_shows_the_lattice(tmp_path: Path) -> None:
+    synthetic = Synthetic(load_case(REFRIGERATOR, ["layer.load.electron_phonon=true"]), ("working",))
+    other = synthetic.write(tmp_path / "run")
+    for k, row in enumerate(synthetic.rows):
+        row["T_load.lattice_K"] = 0.05 + 1e-4 * k
+    write_history(other / "history.csv", synthetic.rows)
+    lattice = lines_of(draw_history(RunData(other)))["lattice of load"][1]
+    np.testing.assert_allclose(lattice, 1e3 * np.array([0.1, *(row["T_load.lattice_K"] for row in synthetic.rows)]))
+
+
 def test_curves_of_the_two_states(folder: Path) -> None:
     run = RunData(folder)
     lines = lines_of(draw_ts_diagram(run))

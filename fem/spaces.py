@@ -8,7 +8,7 @@ and, on boxes of any aspect ratio, conduction is an M-matrix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import dolfinx.fem
@@ -249,6 +249,20 @@ class LayerwiseSpace:
         """
         weighted = self._spread(self.corner_volumes * values[self.cells, None], self._owned_cells)
         return np.asarray(self.accumulate(weighted) / self.volume)
+
+    def share_out(self, amounts: Floats, names: Collection[str]) -> Floats:
+        """Nodal parts of what each cell of the parent mesh has, shared among its corners by volume (collective).
+
+        Args:
+            amounts: one value for each local parent cell; those of cells outside the layers are left out.
+            names: the layers that get it.
+
+        Returns:
+            Nodal values (n_local,), which add up to the amounts in the layers.
+        """
+        share = self.corner_volumes / self.corner_volumes.sum(axis=1, keepdims=True)
+        wanted = np.isin(self.layer[self.cell_nodes[:, 0]], [self.layer_number(name) for name in names])
+        return self.accumulate(self._spread(share * amounts[self.cells, None], self._owned_cells & wanted))
 
     def _spread(self, corner: Floats, which: npt.NDArray[np.bool_]) -> Floats:
         out = np.zeros(self.n_local)

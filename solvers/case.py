@@ -37,7 +37,7 @@ from solvers.case_settings import (
     SolverSettings,
     UserMaterial,
 )
-from solvers.errors import CaseProblems, InputError
+from solvers.errors import CaseProblems, InputError, Problem
 from solvers.units import Temperature
 
 __all__ = [
@@ -100,6 +100,8 @@ class Case(Block):
                 physics=self.physics,
             )
         )
+        if self.physics.eddy and self.drive is None:
+            problems.append(Problem(("physics", "eddy"), "there is no [drive], so that no field changes"))
         if problems:
             raise CaseProblems(problems)
         return self

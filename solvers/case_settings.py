@@ -178,9 +178,19 @@ class Physics(Block):
         'through a film (-), such as 5e-8, or "ramp": as follows from the rate of the drive and the thickness of the '
         "film; it makes Joule heat; left out: none",
     )
+    eddy: StrictBool = Field(
+        default=False,
+        description="Eddy currents in normal metal while the field changes: they hold the field back and heat the "
+        "layers they flow in (true or false)",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.eddy and self.overshoot == "ramp":
+            words = (
+                '"ramp" takes the field from the drive, which eddy currents hold back: give a number, or leave one out'
+            )
+            raise_problems(("overshoot", words))
         if self.hysteresis is not None and not self.hysteresis[1] <= 1.0 <= self.hysteresis[0]:
             up, down = self.hysteresis
             raise_problems(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from solvers.eddy_field import EddyCurrents, edge_keys
 from solvers.ledger import Ledger
 from solvers.simulation import Clock, Simulation
 
@@ -29,15 +30,23 @@ def save(sim: Simulation, folder: Path, more: dict[str, Any]) -> None:
     n = sim.heat.space.n_owned
     nodes = sim.comm.gather((sim.heat.space.key[:n], sim.u[:n], sim.f[:n], _reached(sim)[:n]), root=0)
     columns = sim.comm.gather([(x, y) for _, x, y in _columns(sim)], root=0)
+    edges = None
+    if sim.eddy is not None:
+        edge, sign, potential = _edges(sim.eddy)
+        owned = sim.eddy.problem.field.space.dofmap.index_map.size_local
+        edges = sim.comm.gather((edge[:owned], (sign * potential)[:owned]), root=0)
     if nodes is None or columns is None:
         return
     arrays = {name: np.concatenate([part[k] for part in nodes]) for k, name in enumerate(("key", "u", "f", "reached"))}
     for k in range(len(columns[0])):
         arrays[f"place_{k}"] = np.concatenate([part[k][0] for part in columns])
         arrays[f"level_{k}"] = np.concatenate([part[k][1] for part in columns])
+    if edges is not None:
+        arrays |= {"edge": np.concatenate([e for e, _ in edges]), "potential": np.concatenate([a for _, a in edges])}
     meta = {
         "clock": vars(sim.clock),
         "ledger": sim.ledger.to_json(),
+        "eddy": sim.eddy.state() if sim.eddy is not None else None,
         "counters": {name: getattr(sim, name) for name in sim.COUNTERS},
         "more": more,
     }
@@ -76,6 +85,12 @@ def load(sim: Simulation, folder: Path) -> dict[str, Any]:
     sim.clock, sim.ledger = Clock(**meta["clock"]), Ledger(**meta["ledger"])
     for name, value in meta["counters"].items():
         setattr(sim, name, value)
+    if sim.eddy is not None and sim.switching is not None:
+        edge, sign, _ = _edges(sim.eddy)
+        order, base = np.lexsort(saved["edge"].T[::-1]), int(saved["edge"].max()) + 1
+        ours, theirs = (e[:, 0] * base + e[:, 1] for e in (edge, saved["edge"][order]))
+        sim.eddy.restore(meta["eddy"], sign * saved["potential"][order][np.searchsorted(theirs, ours)])
+        sim.switching.resume_eddy(sim.u)
     more: dict[str, Any] = meta["more"]
     return more
 
@@ -83,6 +98,12 @@ def load(sim: Simulation, folder: Path) -> dict[str, Any]:
 def _reached(sim: Simulation) -> npt.NDArray[np.float64]:
     """Fields that nodes are in on their way through a transition with loss (a view)."""
     return sim.losses.reached if sim.losses is not None else np.zeros(sim.heat.space.n_local)
+
+
+def _edges(eddy: EddyCurrents) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[Any]]:
+    """For each unknown of the field: its name, its sign and its value."""
+    space = eddy.problem.field.space
+    return *edge_keys(space), eddy.problem.field.potential.x.array
 
 
 def _columns(sim: Simulation, ghosts: bool = False) -> list[Any]:

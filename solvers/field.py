@@ -54,7 +54,10 @@ class FieldProblem:
     Attributes:
         potential: unit solution A; its values are in mesh coordinates, so read it through the methods.
         screening: (1 - f) / lambda^2 per cell in mesh coordinates, at least the floor.
-        screened: measure over the cells whose screening may differ from zero.
+        floor: mass term that fixes the gauge, in mesh coordinates.
+        everywhere, screened, outside: measures over all cells, those whose screening may differ from zero, and the
+            others (None if there are none).
+        factorisations: how often the matrix was factored.
 
     Raises:
         ValueError: first order on tetrahedra, which does not converge on flat layers; H imposed on a wall or on facets
@@ -82,13 +85,13 @@ class FieldProblem:
         self.screening = dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("DG", 0)))
         index_map = self.space.dofmap.index_map
         self.unknowns: int = index_map.size_global * self.space.dofmap.index_map_bs
-        self.solves = 0
+        self.solves = self.factorisations = 0
         self.timings = {"assemble": 0.0, "factor": 0.0, "solve": 0.0}
 
         low, high = mesh.geometry.x.min(axis=0, initial=np.inf), mesh.geometry.x.max(axis=0, initial=-np.inf)
         self.comm.Allreduce(MPI.IN_PLACE, low, op=MPI.MIN)
         self.comm.Allreduce(MPI.IN_PLACE, high, op=MPI.MAX)
-        self._floor = FLOOR / float((high - low).max()) ** 2
+        self.floor = FLOOR / float((high - low).max()) ** 2
         self._bcs = [self._wall_condition(walls)]
         # Exact on boxes and on flat tetrahedra; the estimate of UFL is twice that, and far more on curved cells.
         curved = mesh.geometry.cmap.degree - 1
@@ -112,11 +115,16 @@ class FieldProblem:
 
     def _phase_gradient(self) -> None:
         """Phi grad chi per cell: zero outside the conductor of a transport current, whose phase falls along it."""
-        self._lift = dolfinx.fem.Function(dolfinx.fem.functionspace(self.tagged.mesh, ("DG", 0, (3,))))
+        self.lift = dolfinx.fem.Function(dolfinx.fem.functionspace(self.tagged.mesh, ("DG", 0, (3,))))
         self.grad_chi: Floats = np.zeros(3)
         if isinstance(self.drive, TransportCurrent):
             self.grad_chi[:] = -np.asarray(self.drive.direction) * self.unit / self.drive.length
-            self._lift.x.array.reshape(-1, 3)[self.tagged.cells(*self.drive.groups)] = self.grad_chi
+        self.set_phase(1.0)
+
+    def set_phase(self, phase: float) -> None:
+        """Set the phase difference (V s) that goes with `potential`: 1 for the unit solution of a transport current."""
+        if isinstance(self.drive, TransportCurrent):
+            self.lift.x.array.reshape(-1, 3)[self.tagged.cells(*self.drive.groups)] = phase * self.grad_chi
 
     def _build_forms(self, superconductors: Sequence[str], walls: Sequence[str]) -> None:
         mesh, tags = self.tagged.mesh, self.tagged.cell_tags
@@ -126,20 +134,20 @@ class FieldProblem:
         outside = tuple(number for number in names.values() if number not in inside)
         # All integrals of one type share one measure: DOLFINx 0.9 mixes up the data of several.
         dx = ufl.Measure("dx", domain=mesh, subdomain_data=tags, metadata=self._quadrature)
-        self.screened = dx(inside)
+        self.everywhere, self.screened, self.outside = dx, dx(inside), dx(outside) if outside else None
         base = ufl.inner(ufl.curl(a), ufl.curl(v)) * dx
         if outside:
-            base += self._floor * ufl.inner(a, v) * dx(outside)
+            base += self.floor * ufl.inner(a, v) * dx(outside)
         self._bilinear = [dolfinx.fem.form(base)]
         load = ufl.inner(dolfinx.fem.Constant(mesh, np.zeros(3)), v) * dx
         p = self.potential
         energy = ufl.inner(ufl.curl(p), ufl.curl(p)) * dx
         if inside:
             self._bilinear.append(dolfinx.fem.form(self.screening * ufl.inner(a, v) * dx(inside)))
-            total = p + self._lift
+            total = p + self.lift
             energy += self.screening * ufl.inner(total, total) * dx(inside)
             if isinstance(self.drive, TransportCurrent):
-                load -= self.screening * ufl.inner(self._lift, v) * dx(inside)
+                load -= self.screening * ufl.inner(self.lift, v) * dx(inside)
         if isinstance(self.drive, Imposed):
             load += self._imposed_load(self.drive, v, dx, walls)
         # Walls at A = 0 leave the right-hand side alone.
@@ -212,24 +220,35 @@ class FieldProblem:
         self.factor(screening)
         self.solve_right(self.right)
 
-    def set_screening(self, screening: Floats) -> None:
-        """Set the screening (1/m^2, every local cell) that goes with a known solution, without solving."""
-        self.screening.x.array[:] = np.maximum(screening * self.unit**2, self._floor)
+    def set_screening(self, screening: Floats, floor: float | None = None) -> None:
+        """Set the screening (1/m^2, every local cell) that goes with a known solution, without solving.
 
-    def factor(self, screening: Floats) -> None:
+        Args:
+            screening: (n,).
+            floor: least value, in mesh coordinates; None: the one that fixes the gauge.
+        """
+        self.screening.x.array[:] = np.maximum(screening * self.unit**2, self.floor if floor is None else floor)
+
+    def factor(self, screening: Floats, floor: float | None = None, more: Sequence[dolfinx.fem.Form] = ()) -> None:
         """Assemble and factor the matrix, and `right`, the right-hand side of the unit drive (collective).
+
+        Args:
+            screening: see `solve`.
+            floor: see `set_screening`.
+            more: bilinear forms to be added.
 
         Raises:
             RuntimeError: the factorisation failed.
         """
         t0 = time.perf_counter()
-        self.set_screening(screening)
+        self.set_screening(screening, floor)
+        self.set_phase(1.0)
         self._base.copy(self._matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
-        for form in self._bilinear[1:]:
+        for form in (*self._bilinear[1:], *more):
             compat.add_to_matrix(self._matrix, form, self._bcs)
-        self._matrix.assemble()
+            self._matrix.assemble()  # PETSc passes over, in silence, what is added after the inserted diagonal
         right = dolfinx.fem.petsc.assemble_vector(self._load)
-        for form in self._lifted:
+        for form in (*self._lifted, *more) if self._lifted else ():
             dolfinx.fem.petsc.apply_lifting(right, [form], bcs=[self._bcs])
         right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
         dolfinx.fem.petsc.set_bc(right, self._bcs)
@@ -237,6 +256,7 @@ class FieldProblem:
         right.destroy()
         t1 = time.perf_counter()
         self._factor_matrix()
+        self.factorisations += 1
         self.timings["assemble"] += t1 - t0
         self.timings["factor"] += time.perf_counter() - t1
 
@@ -253,11 +273,13 @@ class FieldProblem:
             failure, detail = factor.getMumpsInfog(1), factor.getMumpsInfog(2)
             if failure >= 0:
                 return
-            if failure not in MUMPS_TOO_SMALL or self._relaxation > 400:
-                raise RuntimeError(f"field: MUMPS failed (INFOG(1) = {failure}, INFOG(2) = {detail})")
-            self._relaxation *= 2
+            hopeless = failure not in MUMPS_TOO_SMALL or self._relaxation > 400
+            if not hopeless:
+                self._relaxation *= 2
             self._ksp.destroy()
             self._ksp = self._direct_solver()
+            if hopeless:
+                raise RuntimeError(f"field: MUMPS failed (INFOG(1) = {failure}, INFOG(2) = {detail})")
 
     def solve_right(self, right: PETSc.Vec) -> None:
         """Solve with the factored matrix for any right-hand side into `potential` (collective).
@@ -308,9 +330,9 @@ class FieldProblem:
 
     def current_density(self, cells: Ints) -> Floats:
         """Supercurrent density of the unit solution in A/m^2 at the midpoints of local cells, (n_cells, 3)."""
-        total = self._at_midpoints(self._value, cells) + self._lift.x.array.reshape(-1, 3)[cells]
+        total = self._at_midpoints(self._value, cells) + self.lift.x.array.reshape(-1, 3)[cells]
         screening = self.screening.x.array[cells]
-        screening = np.where(screening > self._floor, screening, 0.0)
+        screening = np.where(screening > self.floor, screening, 0.0)
         return np.asarray(-total * screening[:, None] / (MU0 * self.unit**3))
 
     def _at_midpoints(self, expression: dolfinx.fem.Expression, cells: Ints) -> Floats:
@@ -339,8 +361,8 @@ class FieldProblem:
     def _expressions(self) -> tuple[dolfinx.fem.Function, dict[str, dolfinx.fem.Expression]]:
         space = dolfinx.fem.functionspace(self.tagged.mesh, ("DG", self.degree, (3,)))
         points = compat.interpolation_points(space)
-        current = -self.screening * (self.potential + self._lift)
-        current = ufl.conditional(ufl.gt(self.screening, self._floor), current, 0.0 * current)
+        current = -self.screening * (self.potential + self.lift)
+        current = ufl.conditional(ufl.gt(self.screening, self.floor), current, 0.0 * current)
         wanted = {"flux": ufl.curl(self.potential), "current": current}
         return dolfinx.fem.Function(space), {k: dolfinx.fem.Expression(v, points) for k, v in wanted.items()}
 
@@ -369,7 +391,7 @@ class FieldProblem:
         self._weight = dolfinx.fem.Function(self.screening.function_space)
         self._axis = dolfinx.fem.Constant(mesh, np.zeros(3))
         w, axis, dx = self._weight, self._axis, ufl.Measure("dx", domain=mesh, metadata=self._quadrature)
-        current = -self.screening * (p + self._lift)
+        current = -self.screening * (p + self.lift)
         return {
             "volume": dolfinx.fem.form(w * dx),
             "flux": dolfinx.fem.form(w * ufl.inner(axis, ufl.curl(p)) * dx),
@@ -390,7 +412,7 @@ class FieldProblem:
 
     def _superconducting(self, groups: Sequence[str]) -> Ints:
         cells = self.tagged.cells(*groups)
-        return np.asarray(cells[self.screening.x.array[cells] > self._floor], dtype=np.int32)
+        return np.asarray(cells[self.screening.x.array[cells] > self.floor], dtype=np.int32)
 
     def volume(self, *groups: str) -> float:
         """Volume of cell groups in m^3 (collective)."""

@@ -103,7 +103,7 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
     drive = sim.drive_value()
     if pattern is None:
         assert drive == 0.0, "the field has not been solved for this drive"
-    factor = 0.0 if pattern is None else pattern.per_drive * drive
+    factor = 0.0 if pattern is None else pattern.amplitude(drive)
     fraction = switching.cell_fraction()
     everything = _without_ghosts(mesh, np.arange(len(fraction), dtype=np.int32))
     cells = everything.cell_map
@@ -117,7 +117,7 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
             screening[inside] = (1.0 - fraction[inside]) / depth**2
         potential = _at_corners(problem.potential, mesh, cells)
         if isinstance(problem.drive, TransportCurrent):
-            potential[np.isin(cells, sim.tagged.cells(*problem.drive.groups))] += problem.grad_chi
+            potential[np.isin(cells, sim.tagged.cells(*problem.drive.groups))] += pattern.phase * problem.grad_chi
         current = -factor / (MU0 * problem.unit) * screening[cells, None, None] * potential
     space = sim.heat.space
     layer = np.zeros(len(fraction))

@@ -73,6 +73,7 @@ class HeatProblem:
         names = [c.name for c in self.contacts] + [b.name for b in self.baths] + [s.name for s in self.sources]
         if len(set(names)) != len(names):
             raise ValueError(f"names of contacts, baths and sources must differ, got {names}")
+        self._heating: dict[str, Floats] = {}
         self.activate(names)
 
     # ---- set-up ----------------------------------------------------------------------------------
@@ -190,6 +191,24 @@ class HeatProblem:
         self._tying = self.active - self._emptied.keys()
         return bath_of_node
 
+    def heat_with(self, mechanism: str, nodal: Floats | None) -> dict[str, float]:
+        """Let a mechanism outside the network heat the nodes from now on, beside the sources (collective).
+
+        Args:
+            mechanism: its name.
+            nodal: W, not negative, (n_local,); None: no more.
+
+        Returns:
+            Power in each layer that is heated, W, by "MECHANISM LAYER", as its entropy is named.
+        """
+        self._heating = {}
+        if nodal is None:
+            return {}
+        sums = self.space.layer_sums(nodal)
+        heated = {f"{mechanism} {name}": k for k, name in enumerate(self.space.names) if sums[k] > 0.0}
+        self._heating = {name: np.where(self.space.layer == k, nodal, 0.0) for name, k in heated.items()}
+        return {name: float(sums[k]) for name, k in heated.items()}
+
     def _group_layers(self) -> None:
         """Number the groups of layers tied by perfect contacts (-1: held nodes) and the connected layers."""
         names = self.space.names
@@ -256,8 +275,9 @@ class HeatProblem:
         return names, number.astype(np.int32)
 
     def active_sources(self) -> list[tuple[str, Floats]]:
-        """Name and nodal power (W) of each source that is on."""
-        return [(s.name, self._source_nodal[s.name]) for s in self.sources if s.name in self.active]
+        """Name and nodal power (W) of each source that is on, and of what heats besides (`heat_with`)."""
+        on = [(s.name, self._source_nodal[s.name]) for s in self.sources if s.name in self.active]
+        return [*on, *self._heating.items()]
 
     def switch(
         self, u: Floats, f: Floats, new_f: Floats, materials: Sequence[Material] | None = None
@@ -364,7 +384,7 @@ class HeatProblem:
             nodal -= np.bincount(i, q, minlength=len(nodal))
             bath_slope += np.bincount(i, d_i * link.area, minlength=len(nodal))
             passages.append(Passage(name, i, None, q, float(np.sqrt(link.bath_u))))
-        nodal = self.space.accumulate(nodal) + self._sources
+        nodal = self.space.accumulate(nodal) + sum(self._heating.values(), self._sources)
         totals = self.space.comm.allreduce(np.array([p.power.sum() for p in passages[1:]]))
         power = {p.name: float(total) for p, total in zip(passages[1:], totals, strict=True)}
         return Flow(

@@ -20,9 +20,9 @@ from fem import ginzburg_landau
 from fem.constants import MU0
 from fem.materials import Material
 from meshes.tagged import metres
+from solvers.columns import Film, reading_cells
 from solvers.resolution import COARSE, Resolution, resolution
 from solvers.simulation import Simulation
-from solvers.switching import Film, reading_cells
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -108,7 +108,7 @@ class DriveLimits:
         if drive == 0.0 or drive < (1 - 1e-9) * self.worst.drive or not fresh:
             return
         self._seen = (switching.pattern, drive)
-        now = self._load(self.conductor, drive, abs(switching.pattern.per_drive) * drive)
+        now = self._load(self.conductor, drive, abs(switching.pattern.amplitude(drive)))
         worst = self.worst
         if now.surface_field / now.critical_field > worst.surface_field / worst.critical_field:
             worst.surface_field, worst.critical_field = now.surface_field, now.critical_field

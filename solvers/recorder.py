@@ -113,7 +113,7 @@ class Recorder:
         fractions = switching.layer_fraction()
         for name, fraction in fractions.items():
             row[f"f_{name}"] = fraction
-            row[f"B_{name}_T"] = MU0 * abs(drive) * switching.largest_field(name)
+            row[f"B_{name}_T"] = MU0 * switching.largest_field(name, drive)
         if self.working is None:
             return
         self._keep_screened(max(fractions.values()), drive)
@@ -211,7 +211,7 @@ class Recorder:
         more = _sums(passed)
         for row in self.rows:
             if float(row["time_s"]) > time * (1 + 1e-12):
-                row.update({name: float(row[name]) + value for name, value in more.items()})
+                row.update({name: float(row.get(name, 0.0)) + value for name, value in more.items()})
         self.begin_cycle()
 
     # ---- helpers ---------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ class Recorder:
         if switching is None or switching.pattern is None:
             return {}
         cells, _ = self._central_column()
-        scale = switching.pattern.per_drive * self.sim.drive_value()
+        scale = switching.pattern.amplitude(self.sim.drive_value())
         field = np.linalg.norm(switching.problem.flux_density(cells), axis=1) * abs(scale)
         out = {f"B_{phase}_T": field, f"f_{phase}": switching.cell_fraction()[cells]}
         return self._from_owner(out, tuple(out))
@@ -314,4 +314,5 @@ class Recorder:
 def _sums(ledger: Ledger) -> dict[str, float]:
     """Columns of the history with what was booked since the start."""
     heat = {f"heat_{name}_J": value for book in (ledger.contact, ledger.bath) for name, value in book.items()}
+    heat |= {f"lost_{name}_J": value for name, value in ledger.lost.items()}
     return heat | {"work_J": ledger.work, "load_J": ledger.load, "entropy_to_baths_J_per_K": ledger.entropy_out}

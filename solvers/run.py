@@ -343,7 +343,8 @@ def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float
             "heat_solves": sim.heat.matrix.solves,
             "heat_iterations_max": sim.heat.matrix.iterations_max,
             "newton_max": sim.stepper.newton_max,
-        },
+        }
+        | _eddy_counts(sim),
         "timings_s": timings,
         "memory_peak_MB": memory,
         "ranks": sim.comm.size,
@@ -353,6 +354,14 @@ def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float
         "case": case.model_dump(mode="json"),
         "case_sha256": case_sha256(case),
     }
+
+
+def _eddy_counts(sim: Simulation) -> dict[str, Any]:
+    """How often the field was followed, and what energy was left whenever that ended."""
+    eddy = sim.eddy
+    if eddy is None:
+        return {}
+    return {"eddy_steps": eddy.steps, "eddy_stops": eddy.stops, "eddy_left_J": sim.scale * eddy.left}
 
 
 def _versions() -> dict[str, str]:

@@ -20,6 +20,7 @@ from fem.materials import Material
 from meshes.tagged import build_stack_mesh
 from solvers import setup
 from solvers.case import Case, Phase
+from solvers.eddy_field import EddyCurrents
 from solvers.entropy import engage_entropy
 from solvers.errors import ComputationError
 from solvers.heat_step import HeatStepper, Step
@@ -36,6 +37,8 @@ LARGEST_SWITCH = 0.3
 SMALLEST_RAMP_FRACTION = 1 / 4
 # Time steps shorter than this part of their phase mean that there is no solution to be found.
 HOPELESS = 1e-18
+# Where the decay of eddy currents would allow a longer step, the field follows the heat's steps down to this part.
+SHORTEST_FIELD_STEP = 0.1
 
 
 @dataclass
@@ -103,6 +106,12 @@ class Simulation:
         self.steps = 0
         self.rejected = 0
         self.last_dt = 0.0
+        self.eddy = self.switching.eddy if self.switching else None
+        self._eddy_power: dict[str, float] = {}
+        self._conducting = [conductor.group for conductor in setup.conductors(case, self.stack)]
+        if self.eddy is not None:
+            for name in self._conducting:
+                self.ledger.add_loss(f"eddy {name}", 0.0, 0.0, self.scale)
         self._failure = ""
         self.entropy_worst = 0.0  # lowest entropy production of a step over the entropy of the stack
 
@@ -110,15 +119,18 @@ class Simulation:
         case = self.case
         if case.drive is None or case.drive.amplitude == 0:
             return None
+        problem, share = setup.field_problem(case, self.tagged, self.stack), 0.5 if self.stack.quarter else 1.0
+        conductors = setup.conductors(case, self.stack)
         return Switching(
-            setup.field_problem(case, self.tagged, self.stack),
+            problem,
             self.heat.space,
             setup.films(case, self.stack),
-            share=0.5 if self.stack.quarter else 1.0,
+            share=share,
             transition_width=case.physics.transition_width,
             film_transition=case.physics.film_transition,
             hysteresis=case.physics.hysteresis,
             tolerance=case.solver.fraction_tolerance,
+            eddy=EddyCurrents(problem, self.heat.space, conductors, share) if conductors else None,
         )
 
     @contextmanager
@@ -162,7 +174,11 @@ class Simulation:
 
     def drive_value(self) -> float:
         """Present drive in A, or in A/m for an applied field."""
-        return self.clock.drive * self.case.drive.amplitude if self.case.drive else 0.0
+        return self.drive_value_at(self.clock.drive)
+
+    def drive_value_at(self, drive: float) -> float:
+        """A drive in units of the amplitude in A, or in A/m for an applied field."""
+        return drive * self.case.drive.amplitude if self.case.drive else 0.0
 
     # ---- running ---------------------------------------------------------------------------------
     def run(self) -> Iterator[str]:
@@ -188,6 +204,8 @@ class Simulation:
                 self.clock.dt = min(self.stepper.first_dt(self.u, self.f), phase.duration)
         yield "start"
         points = drive_points(phase)
+        if self.eddy is not None and self.clock.time == 0.0 and points[0][1] != 0.0:
+            self._start_at_rest(points[0][1])
         for (t0, v0), (t1, v1) in pairwise(points):
             if self.clock.in_phase >= t1:
                 continue
@@ -195,20 +213,24 @@ class Simulation:
             while self.clock.in_phase < t1:
                 left = t1 - self.clock.in_phase
                 length = left if v0 == v1 else min(left, fraction / abs(v1 - v0) * (t1 - t0))
+                follow = self.eddy is not None
+                if follow and v0 == v1:
+                    length, follow = self._hold_step(v0, left)
                 if left - length < 1e-9 * (t1 - t0):
                     length = left
                 drive = v1 if length == left else v0 + (v1 - v0) * (self.clock.in_phase + length - t0) / (t1 - t0)
                 smallest = SMALLEST_RAMP_FRACTION * self.case.solver.ramp_step
                 whole = self.case.solver.ramp_step == 1.0  # asked for: the field changes at once
+                may_refuse = v0 != v1 and fraction > smallest and not whole
                 rate = (v1 - v0) / (t1 - t0)
-                if not self._switch(drive, rate, may_refuse=v0 != v1 and fraction > smallest and not whole):
+                if not self._switch(drive, rate, may_refuse, dt=length if follow else None):
                     fraction /= 2
                     self.rejected += 1
                     continue
                 fraction = min(2 * fraction, self.case.solver.ramp_step)
                 self.clock.drive = drive
                 # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
-                done = self._exchange(length, phase.duration, one_step=v0 == v1)
+                done = self._exchange(length, phase.duration, one_step=v0 == v1 and not follow)
                 self.clock.in_phase = t1 if done == left else self.clock.in_phase + done
                 self.clock.time += done
                 self.last_dt = done
@@ -221,17 +243,23 @@ class Simulation:
         self.ledger.add_flow(bath, contact, self.bath_temperature, self.scale)
         self.ledger.add_produced(engage_entropy(self.heat, before, self.u, self.f), self.scale)
 
-    def _switch(self, drive: float, rate: float, may_refuse: bool) -> bool:
-        """Let the films switch at a drive that changes at a rate (1/s); False: refused, too large a change."""
-        if self.switching is None or self.case.drive is None:
+    def _switch(self, drive: float, rate: float, may_refuse: bool, dt: float | None = None) -> bool:
+        """Let the films switch at a drive that changes at a rate (1/s); False: refused, too large a change.
+
+        With eddy currents the field takes the time dt to get there, and heats for that time from now on.
+        """
+        if self.switching is None or self.case.drive is None or (self.eddy is not None and dt is None):
             return True
         pattern = self.switching.pattern
         with self.timed("field"):
             largest = LARGEST_SWITCH if may_refuse else 1.0
-            changed = self.switching.update(drive * self.case.drive.amplitude, self.u, self.f, largest)
+            value = self.drive_value_at(drive)
+            changed = self.switching.update(value, self.u, self.f, largest, dt)
             if changed is None:
                 return False
-            fields = self._spins.at(self.switching, drive * self.case.drive.amplitude)
+            if self.eddy is not None and dt is not None:
+                self._eddy_power = self.heat.heat_with("eddy", self.eddy.accept(value))
+            fields = self._spins.at(self.switching, value)
         with self.timed("switch"):
             if changed:
                 self._set_fraction(self.switching.nodal_fraction(), rate * self.case.drive.amplitude, pattern)
@@ -263,6 +291,43 @@ class Simulation:
             self.ledger.add_loss(mechanism, heat, entropy, self.scale)
         self._engage()
 
+    # ---- eddy currents ---------------------------------------------------------------------------
+    def _start_at_rest(self, drive: float) -> None:
+        """Begin the run in the field of its first drive, without eddy currents."""
+        assert self.switching is not None
+        assert self.eddy is not None
+        value = self.drive_value_at(drive)
+        with self.timed("field"):
+            self.switching.update(value, self.u, self.f)
+            self.switching.start_eddy(value)
+            fields = self._spins.at(self.switching, value)
+        self._set_fraction(self.switching.nodal_fraction(), 0.0, None)
+        if fields != self.spin_field:
+            self._magnetise(fields)
+        self.clock.drive = drive
+
+    def _hold_step(self, drive: float, left: float) -> tuple[float, bool]:
+        """Length of the next step of a hold (s), and whether the field has to be followed in it."""
+        assert self.switching is not None
+        assert self.eddy is not None
+        value = self.drive_value_at(drive)
+        with self.timed("field"):
+            longest = self.eddy.hold_step(value, self._negligible_energy())
+            if longest is None and self.switching.at_rest(value, self.u, self.f):
+                self._eddy_power = self.heat.heat_with("eddy", None)
+                return left, False
+        if longest is None:  # the films follow their temperature
+            return min(left, self.clock.dt), True
+        return min(left, longest, max(self.clock.dt, SHORTEST_FIELD_STEP * longest)), True
+
+    def _negligible_energy(self) -> float:
+        """Energy (J, of this mesh) that makes no difference to a layer that conducts, by the tolerance of a step."""
+        energy = self.heat.energy(self.u, self.f)[0] + self.heat.energy(self.heat.hottest(self.u), self.f)[0]
+        sums = self.heat.space.layer_sums(energy)
+        conducting = [self.heat.space.layer_number(name) for name in self._conducting]
+        return self.case.solver.rtol * float(sums[conducting].min())
+
+    # ---- heat ------------------------------------------------------------------------------------
     def _exchange(self, length: float, duration: float, one_step: bool) -> float:
         """Exchange heat for a time, or for one accepted step of at most that time; returns the time taken."""
         done = 0.0
@@ -306,6 +371,8 @@ class Simulation:
         before = self.totals().entropy.sum() + self.ledger.entropy_out
         self.u = step.u
         self.ledger.add_step(step, self.bath_temperature, self.scale)
+        for mechanism, power in self._eddy_power.items():
+            self.ledger.add_loss(mechanism, power * step.dt, 0.0, self.scale)  # its entropy is in the step's
         entropies = self.totals().entropy
         entropy = entropies.sum()
         # The entropy of nuclear spins is negative.

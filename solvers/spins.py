@@ -46,8 +46,9 @@ class SpinFields:
         if pattern is not None and pattern is not self._pattern:
             local = np.zeros((2, len(self.layers)))
             for k, (cells, volumes) in enumerate(zip(self._cells, self._volumes, strict=True)):
-                field = switching.problem.flux_density(cells) * pattern.per_drive
+                field = switching.problem.flux_density(cells)
                 local[:, k] = (volumes * (field**2).sum(axis=1)).sum(), volumes.sum()
             squares, volume = self.space.comm.allreduce(local)
             self._unit, self._pattern = np.sqrt(squares / volume), pattern
-        return {name: abs(drive) * float(unit) for name, unit in zip(self.layers, self._unit, strict=True)}
+        amplitude = abs(pattern.amplitude(drive)) if pattern is not None else 0.0
+        return {name: amplitude * float(unit) for name, unit in zip(self.layers, self._unit, strict=True)}

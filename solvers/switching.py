@@ -8,8 +8,9 @@ column equals the transition field; solved patterns are kept and used again wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,9 @@ from mpi4py import MPI
 from scipy.special import expit
 
 from fem.constants import MU0
-from fem.materials import Material
 from fem.spaces import LayerwiseSpace
-from meshes.tagged import TaggedMesh
+from solvers.columns import Columns, Film
+from solvers.eddy_field import EddyCurrents
 from solvers.errors import ComputationError
 from solvers.field import FieldProblem
 from solvers.transition import LEVEL_LIMIT, HystereticLaw, TransitionLaw
@@ -36,27 +37,7 @@ SOLVES_PER_UPDATE = 20
 PURE_TOLERANCE = 1e-9
 PATTERNS_KEPT, PATTERNS_TRIED = 64, 4
 DEPTH_TOLERANCE = 1e-3  # relative change of a penetration depth that calls for a new solution
-
-
-@dataclass(frozen=True)
-class Film:
-    """A superconducting layer in the field problem.
-
-    Attributes:
-        layer: its name in the heat problem.
-        material: its material.
-        group: its cell group in the field problem.
-        groups: its cell groups in the heat problem (with the barrier below it).
-        thickness: m.
-        switches: whether the field can drive it normal (a conductor stays superconducting).
-    """
-
-    layer: str
-    material: Material
-    group: str
-    groups: Sequence[str]
-    thickness: float
-    switches: bool
+WEAK_FIELD = 0.01  # share of Hc(0) below which the penetration depth does not matter to a film at rest
 
 
 @dataclass
@@ -66,9 +47,11 @@ class Pattern:
     Attributes:
         level: logit of f of every column of every switching film, concatenated.
         depths: penetration depth of every film, m.
-        peak: H at the columns per unit of the drive: 1/m for a current, 1 for an applied field in A/m.
-        per_drive: unit solutions per unit of the drive.
-        potential: the unit solution.
+        peak: H at the columns in the solution, A/m.
+        per_drive: unit solutions per unit of the drive; None with eddy currents: the solution is the field itself, at
+            one drive and time.
+        potential: the solution.
+        phase: phase difference that goes with it, V s.
         drive: where it was accepted.
         misfit: how far from rest it was then.
     """
@@ -76,66 +59,15 @@ class Pattern:
     level: Floats
     depths: tuple[float, ...]
     peak: Floats
-    per_drive: float
+    per_drive: float | None
     potential: Floats
+    phase: float = 1.0
     drive: float = 0.0
     misfit: float = 0.0
 
-
-def reading_cells(tagged: TaggedMesh, inside: Ints, screened: Ints) -> Ints:
-    """Local cells where the field of a film is read: the film and its neighbours above and below.
-
-    Args:
-        tagged: mesh of columns.
-        inside: cells of the film.
-        screened: cells of all superconductors; these are no neighbours.
-    """
-    mesh, columns = tagged.mesh, tagged.columns
-    assert columns is not None
-    mesh.topology.create_connectivity(2, 3)
-    pairs = mesh.topology.connectivity(2, 3)
-    two = np.flatnonzero(np.diff(pairs.offsets) == 2)
-    sides = pairs.array[pairs.offsets[two][:, None] + np.arange(2)]
-    is_film, is_screened = (np.zeros(len(columns), dtype=bool) for _ in range(2))
-    is_film[inside], is_screened[screened] = True, True
-    same = columns[sides[:, 0]] == columns[sides[:, 1]]
-    outside = [sides[same & is_film[sides[:, k]] & ~is_screened[sides[:, 1 - k]], 1 - k] for k in (0, 1)]
-    return np.asarray(np.unique(np.concatenate([inside, *outside])), dtype=np.int32)
-
-
-class Columns:
-    """Columns of cells through one film, on this rank (ghost columns included)."""
-
-    def __init__(self, film: Film, problem: FieldProblem, space: LayerwiseSpace, screened: Ints) -> None:
-        tagged = problem.tagged
-        assert tagged.columns is not None
-        self.film = film
-        inside = tagged.cells(film.group)
-        numbers, self.column_of_cell = np.unique(tagged.columns[inside], return_inverse=True)
-        self.n = len(numbers)
-        self.cells = inside
-        local = np.full(int(tagged.columns.max(initial=-1)) + 1, -1, dtype=np.int32)
-        local[numbers] = np.arange(self.n)
-
-        # Cells that belong to the layer thermally, among the cells of the heat space.
-        thermal = np.isin(space.cells, tagged.cells(*film.groups))
-        self.heat_cells = np.flatnonzero(thermal)
-        self.column_of_heat_cell = local[tagged.columns[space.cells[thermal]]]
-        self.parent_cells = space.cells[thermal]
-
-        mesh = tagged.mesh
-        self.reading = reading_cells(tagged, inside, screened)
-        self.column_of_reading = local[tagged.columns[self.reading]]
-
-        volume = space.corner_volumes[self.heat_cells].sum(axis=1)
-        self.volume = np.bincount(self.column_of_heat_cell, volume, minlength=self.n)
-        owned_cells = self.parent_cells < mesh.topology.index_map(3).size_local
-        self.owned = np.bincount(self.column_of_heat_cell, owned_cells, minlength=self.n) > 0
-
-    def mean(self, nodal: Floats, space: LayerwiseSpace) -> Floats:
-        """Volume mean of a nodal array over each column."""
-        corner = space.corner_volumes[self.heat_cells] * nodal[space.cell_nodes[self.heat_cells]]
-        return np.bincount(self.column_of_heat_cell, corner.sum(axis=1), minlength=self.n) / self.volume
+    def amplitude(self, drive: float) -> float:
+        """How many times the solution is the field at a drive."""
+        return 1.0 if self.per_drive is None else self.per_drive * drive
 
 
 class Switching:
@@ -150,6 +82,7 @@ class Switching:
         film_transition: whether thin films have the higher transition field of their thickness.
         hysteresis: transition fields over Hc on the way up (>= 1) and down (<= 1), or None.
         tolerance: mean change of f at which the iteration between field and fraction ends.
+        eddy: eddy currents, or None.
     """
 
     def __init__(
@@ -162,8 +95,9 @@ class Switching:
         film_transition: bool = True,
         hysteresis: tuple[float, float] | None = None,
         tolerance: float = 1e-3,
+        eddy: EddyCurrents | None = None,
     ) -> None:
-        self.problem, self.space, self.films = problem, space, tuple(films)
+        self.problem, self.space, self.films, self.eddy = problem, space, tuple(films), eddy
         self.share, self.width, self.film_transition = share, transition_width, film_transition
         self.hysteresis, self.tolerance = hysteresis, tolerance
         # Those of the films' layers in the heat problem; they change with the field where nuclear spins count.
@@ -210,10 +144,12 @@ class Switching:
             out.append(depth)
         return tuple(out)
 
-    def largest_field(self, layer: str) -> float:
-        """Largest H at a film per unit of the drive: 1/m for a current, 1 for an applied field (collective)."""
+    def largest_field(self, layer: str, drive: float) -> float:
+        """Largest H at a film at a drive (with eddy currents: at present), A/m (collective)."""
+        if self.pattern is None:
+            return 0.0
         k = next(k for k, columns in enumerate(self.columns) if columns.film.layer == layer)
-        peak = self.pattern.peak[self.part(k)] if self.pattern is not None else np.zeros(0)
+        peak = abs(self.pattern.amplitude(drive)) * self.pattern.peak[self.part(k)]
         return float(self.space.comm.allreduce(float(peak.max(initial=0.0)), op=MPI.MAX))
 
     def cell_fraction(self) -> Floats:
@@ -238,7 +174,8 @@ class Switching:
         cell = np.zeros(self._n_cells)
         if pattern is not None:
             for k, columns in enumerate(self.columns):
-                cell[columns.parent_cells] = pattern.peak[self.part(k)][columns.column_of_heat_cell]
+                peak = abs(pattern.amplitude(1.0)) * pattern.peak[self.part(k)]
+                cell[columns.parent_cells] = peak[columns.column_of_heat_cell]
         return self.space.from_cells(cell)
 
     def layer_fraction(self) -> dict[str, float]:
@@ -252,7 +189,7 @@ class Switching:
         return out
 
     # ---- field and fraction together -------------------------------------------------------------
-    def update(self, drive: float, u: Floats, f: Floats, largest: float = 1.0) -> bool | None:
+    def update(self, drive: float, u: Floats, f: Floats, largest: float = 1.0, dt: float | None = None) -> bool | None:
         """Find the normal fractions at a drive, each column keeping its entropy (collective).
 
         Args:
@@ -260,6 +197,7 @@ class Switching:
             u: nodal T^2, K^2.
             f: nodal normal fraction that goes with u.
             largest: change of the mean normal fraction of the films that is refused.
+            dt: time since the last accepted state of the eddy currents, s; None: without eddy currents.
 
         Returns:
             Whether the fractions changed; None: refused, nothing is changed.
@@ -267,18 +205,34 @@ class Switching:
         before, start, level = self.fraction, self.pattern, self.level
         depths = self.depths(u)
         laws = [self._law(k, u, f) for k in range(len(self.columns))]
-        if self.pattern is None or not self._rests(self.pattern, drive, depths, laws):
+        if dt is not None:
+            if self.pattern is not None and self._same_depths(self.pattern, depths):
+                depths = self.pattern.depths  # the matrix may be factored already
+            solve = partial(self._solve_eddy, drive=drive, dt=dt)
+            self._iterate(solve(level, depths), solve, drive, depths, laws, before, largest)
+        elif self.pattern is None or not self._rests(self.pattern, drive, depths, laws):
             known = self._recall(drive, depths, laws)
             if known is not None and self._rests(known, drive, depths, laws):
                 self.saved += 1
                 self._take(known)
             else:
                 first = known if known is not None else self._solve(self.level, depths)
-                self._iterate(first, drive, depths, laws, before, largest)
+                self._iterate(first, self._solve, drive, depths, laws, before, largest)
         if self._mean_change(before, self.fraction) > largest:
             self._restore(start, level)
             return None
         return bool(self.space.comm.allreduce(int((self.fraction != before).any())) > 0)
+
+    def at_rest(self, drive: float, u: Floats, f: Floats) -> bool:
+        """Whether neither the films nor the field have a reason to change at this drive (collective)."""
+        if self.pattern is None:
+            return False
+        pattern, laws = self.pattern, [self._law(k, u, f) for k in range(len(self.columns))]
+        scales = [
+            (self.largest_field(c.film.layer, drive), law.scale) for c, law in zip(self.columns, laws, strict=True)
+        ]
+        weak = all(field < WEAK_FIELD * scale for field, scale in scales)
+        return self._rests(pattern, drive, pattern.depths if weak else self.depths(u), laws)
 
     def film_thickness(self, film: Film) -> float | None:
         """Thickness (m) that raises the transition field of a film; None: it has that of the bulk."""
@@ -310,7 +264,7 @@ class Switching:
                 penetrated = 1.0 / (1.0 + ratio * expit(-y))
                 return np.asarray(stiff * (PENETRATION_RESPONSE * penetrated + LEVEL_RESPONSE * np.clip(y, -3.0, 3.0)))
 
-            field = np.asarray((drive * pattern.peak[part] / laws[k].scale) ** 2)
+            field = np.asarray((pattern.amplitude(drive) * pattern.peak[part] / laws[k].scale) ** 2)
             new[part] = laws[k].level(field, old, response)
             pure = pure and bool((np.abs(new[part]) > 0.99 * LEVEL_LIMIT).all())
             moved = np.abs(expit(new[part]) - expit(old))
@@ -351,6 +305,7 @@ class Switching:
     def _iterate(
         self,
         pattern: Pattern,
+        solve: Callable[[Floats, tuple[float, ...]], Pattern],
         drive: float,
         depths: tuple[float, ...],
         laws: list[Law],
@@ -366,11 +321,11 @@ class Switching:
                 stiff *= STIFFEN
                 level, change = self._next(pattern, drive, laws, stiff)
             last = change
-            pattern = self._solve(level, depths)
+            pattern = solve(level, depths)
             if self._mean_change(before, expit(level)) > largest:
                 break
         pattern.drive, pattern.misfit = drive, self._next(pattern, drive, laws, 1.0)[1]
-        if all(pattern is not known for known in self.patterns):
+        if pattern.per_drive is not None and all(pattern is not known for known in self.patterns):
             self.patterns = [*self.patterns, pattern][-PATTERNS_KEPT:]
         self._take(pattern)
 
@@ -384,6 +339,7 @@ class Switching:
     def _take(self, pattern: Pattern) -> None:
         self.pattern, self.level = pattern, pattern.level
         self.problem.set_screening(self._screening(pattern.level, pattern.depths))
+        self.problem.set_phase(pattern.phase)
         self.problem.potential.x.array[:] = pattern.potential
 
     def _screening(self, level: Floats, depths: tuple[float, ...]) -> Floats:
@@ -397,12 +353,44 @@ class Switching:
                 screening[cells] *= expit(-level[self.part(k)])[self.columns[k].column_of_cell]
         return screening
 
+    def _normal(self, level: Floats) -> Floats:
+        """Share of every local cell that conducts as a normal metal does."""
+        normal = np.ones(self._n_cells)
+        for cells in self._film_cells:
+            normal[cells] = 0.0
+        for k, columns in enumerate(self.columns):
+            normal[columns.cells] = expit(level[self.part(k)])[columns.column_of_cell]
+        return normal
+
     def _solve(self, level: Floats, depths: tuple[float, ...]) -> Pattern:
         """Solve the field problem for a pattern."""
         self.problem.solve(self._screening(level, depths))
-        per_drive = self.problem.per_drive(self.share)
+        return self._pattern(level, depths, self.problem.per_drive(self.share), 1.0)
+
+    def _solve_eddy(self, level: Floats, depths: tuple[float, ...], drive: float, dt: float) -> Pattern:
+        """Solve for the field after a step in which the eddy currents follow a pattern and the drive."""
+        assert self.eddy is not None
+        self.eddy.set_cells(self._screening(level, depths), self._normal(level))
+        return self._pattern(level, depths, None, self.eddy.solve(drive, dt))
+
+    def start_eddy(self, drive: float) -> None:
+        """Let the eddy currents start from the present quasi-static field (collective)."""
+        assert self.eddy is not None
+        assert self.pattern is not None
+        self.eddy.start_at_rest(drive, self.pattern.amplitude(drive))
+        self._take(self._pattern(self.level, self.pattern.depths, None, self.eddy.problem.phase))
+
+    def resume_eddy(self, u: Floats) -> None:
+        """Make the pattern that goes with the eddy currents and levels of a checkpoint (collective)."""
+        assert self.eddy is not None
+        depths = self.depths(u)
+        self.eddy.set_cells(self._screening(self.level, depths), self._normal(self.level))
+        self._take(self._pattern(self.level, depths, None, self.eddy.problem.phase))
+
+    def _pattern(self, level: Floats, depths: tuple[float, ...], per_drive: float | None, phase: float) -> Pattern:
+        """The field problem's present solution as a pattern."""
         peak = np.zeros_like(level)
         for k, columns in enumerate(self.columns):
-            field = np.linalg.norm(self.problem.flux_density(columns.reading), axis=1) / MU0 * per_drive
+            field = np.linalg.norm(self.problem.flux_density(columns.reading), axis=1) / MU0
             np.maximum.at(peak[self.part(k)], columns.column_of_reading, field)
-        return Pattern(level.copy(), depths, peak, per_drive, self.problem.potential.x.array.copy())
+        return Pattern(level.copy(), depths, peak, per_drive, self.problem.potential.x.array.copy(), phase)

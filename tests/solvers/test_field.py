@@ -97,9 +97,6 @@ def test_what_cannot_be_posed_is_refused(comm: MPI.Intracomm) -> None:
         FieldProblem(tagged, ["lower"], Imposed(tangential_field={"lid": (0.0, 1.0, 0.0)}), ["x-"])
     with pytest.raises(ValueError, match="outside the mesh"):
         parallel(comm).flux_density_at([[0.0, 0.0, 1.0]])
-    field = FieldProblem(tagged, ["lower"], TransportCurrent(["lower"], 50 * NM), ["x-", "x+"])
-    with pytest.raises(ValueError, match="not with a transport current"):
-        EddyProblem(field, np.zeros(len(field.screening.x.array)))
 
 
 @pytest.mark.mpi

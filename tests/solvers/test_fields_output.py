@@ -206,7 +206,7 @@ def test_field_is_that_of_the_solution_at_the_present_current(written: Written) 
     x, b, j = everywhere(
         midpoints(sim, cells), factor * problem.flux_density(cells), factor * problem.current_density(cells)
     )
-    assert factor == pytest.approx(pattern.per_drive * sim.drive_value(), rel=1e-12)
+    assert factor == pytest.approx(pattern.amplitude(sim.drive_value()), rel=1e-12)
     if COMM.rank > 0:
         return
     file = written.field
@@ -291,7 +291,7 @@ def test_energy_in_the_file_is_half_current_times_flux(written: Written) -> None
     magnetic = (volume * mean_square(file.data["B_T"])).sum() / (2 * MU0)
     superconducting = f < 1 - 1e-9
     kinetic = MU0 / 2 * (volume * depth**2 * mean_square(file.data["J_A_per_m2"]))[superconducting]
-    flux = pattern.per_drive * CURRENT  # V s along a quarter, whose current is I / 2
+    flux = pattern.amplitude(CURRENT)  # V s along a quarter, whose current is I / 2
     total = magnetic + (kinetic / (1 - f[superconducting])).sum()
     assert kinetic.sum() > 0.01 * magnetic
     assert total == pytest.approx(0.5 * (CURRENT / 2) * flux, rel=1e-3)

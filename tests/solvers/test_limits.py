@@ -13,11 +13,11 @@ from fem.constants import MU0
 from fem.library import get_material
 from fem.materials import Material
 from solvers.case import load_case
+from solvers.columns import Film
 from solvers.limits import DriveLimits, resolution_warnings, run_warnings, type_two_warnings
 from solvers.resolution import resolution
 from solvers.setup import stack_geometry
 from solvers.simulation import Simulation
-from solvers.switching import Film
 
 DEFAULT = Path(__file__).parents[2] / "cases" / "refrigerator.toml"
 

@@ -75,7 +75,7 @@ def state(sim: Simulation) -> dict[str, Floats]:
         "energy of the field": np.array([switching.problem.unit_energy()]),
         "B": switching.problem.flux_density_at(POINTS),
         "J": switching.problem.current_density_at(POINTS[:2]),
-        "surface field": np.array([switching.largest_field("working")]),
+        "surface field": np.array([switching.largest_field("working", sim.drive_value())]),
         "normal fraction": np.array(list(switching.layer_fraction().values())),
         "energy": totals.energy,
         "entropy": totals.entropy,

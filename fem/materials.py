@@ -49,7 +49,8 @@ class Material:
         density: kg m^-3.
         phonon_speed: mean speed in the phonon conductivity beta T^3 v l/3, m/s.
         phonon_mean_free_path: l, m (a film: its thickness); None leaves phonon conduction out.
-        constant_conductivity: W/(m K), replaces every conductivity law.
+        constant_conductivity: W/(m K), replaces every conductivity law. Material("block", constant_conductivity=2.0,
+            constant_heat_capacity=1e6) is all that a plain heat problem needs.
         constant_heat_capacity: J/(m^3 K), replaces gamma, beta, the superconducting electrons and the spins; then
             e = c T and s = c ln(T / 1 K).
         nuclei: the nuclear spins; they count only where spin_field is given.
@@ -58,8 +59,8 @@ class Material:
     """
 
     name: str
-    gamma: float
-    beta: float
+    gamma: float = 0.0
+    beta: float = 0.0
     critical_temperature: float | None = None
     gap_ratio: float = WEAK_COUPLING
     penetration_depth0: float | None = None

@@ -20,6 +20,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from fem import compat
+from fem.points import mean_at, owned_cells_at
 from meshes.tagged import TaggedMesh
 
 Floats = npt.NDArray[np.float64]
@@ -229,6 +230,46 @@ class LayerwiseSpace:
         total = np.empty_like(local)
         self.comm.Allreduce(local, total)
         return total[0] if len(values) == 1 else total
+
+    def mean(self, values: Floats) -> dict[str, float]:
+        """Volume mean of a nodal array over each layer, by name (collective)."""
+        sums, volumes = self.layer_sums(values * self.volume, self.volume)
+        return {name: float(mean) for name, mean in zip(self.names, sums / volumes, strict=True)}
+
+    def at(self, values: Floats, layer: str, points: npt.ArrayLike) -> Floats:
+        """A nodal array as the piecewise (tri)linear function of one layer, at points (collective).
+
+        Args:
+            values: (n_local,).
+            layer: on an interface the two layers have different values.
+            points: (n, 3) in metres.
+
+        Returns:
+            (n,), the same on all ranks.
+
+        Raises:
+            ValueError: a point is outside the layer.
+        """
+        mesh, number = self.tagged.mesh, self.layer_number(layer)
+        wanted: Floats = np.array(points, dtype=np.float64).reshape(-1, 3)
+        wanted /= self.tagged.length_unit
+        index, cells = owned_cells_at(mesh, wanted)
+        inside = np.isin(cells, self.cells[self.layer[self.cell_nodes[:, 0]] == number])
+        index, cells = index[inside], cells[inside]
+        function = dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("Lagrange", 1)))
+        corners = mesh.topology.connectivity(mesh.topology.dim, 0).array.reshape(-1, self.cell_nodes.shape[1])
+        dof: Ints = np.zeros(self._n_vertices, dtype=np.int32)
+        dof[corners] = function.function_space.dofmap.list
+        nodes = self.nodes(layer)
+        function.x.array[dof[self._vertex_of_node[nodes]]] = values[nodes]
+        here: Floats = np.zeros((len(cells), 1))
+        if len(cells):
+            here[:] = function.eval(wanted[index], cells).reshape(-1, 1)
+        found, outside = mean_at(self.comm, len(wanted), index, here, np.ones(len(index)))
+        if len(outside):
+            point = tuple((wanted[outside[0]] * self.tagged.length_unit).tolist())
+            raise ValueError(f"the point {point} m is outside layer {layer!r}")
+        return found[:, 0]
 
     def layer_number(self, name: str) -> int:
         """Number of a layer in ``names``."""

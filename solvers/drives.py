@@ -67,7 +67,14 @@ Drive = TransportCurrent | AppliedField | Imposed
 
 
 def evaluate(given: VectorField, x: Floats) -> Floats:
-    """A vector field at points x (3, n) in metres; (3, n)."""
-    if callable(given):
-        return np.asarray(given(x), dtype=np.float64)
-    return np.repeat(np.asarray(given, dtype=np.float64)[:, None], x.shape[1], axis=1)
+    """A vector field at points x (3, n) in metres; (3, n).
+
+    Raises:
+        ValueError: what is given has not three components.
+    """
+    values = np.asarray(given(x) if callable(given) else given, dtype=np.float64)
+    if values.shape == (3,):
+        values = values[:, None]
+    if values.shape not in ((3, 1), x.shape):
+        raise ValueError(f"a vector field must be (3,) or give (3, n) for n points, got the shape {values.shape}")
+    return np.array(np.broadcast_to(values, x.shape))

@@ -45,7 +45,9 @@ def step_entropy(
         if first.j is not None:
             end = inverse[first.j][flowing]
         else:
-            end = np.full(flowing.sum(), 1.0 / first.temperature if first.temperature > 0 else np.inf)
+            assert first.temperature is not None
+            with np.errstate(divide="ignore"):
+                end = 1.0 / first.temperature[flowing]
         local[first.name] = float((energy[flowing] * (end - inverse[first.i][flowing])).sum())
     total = space.comm.allreduce(np.array(list(local.values())))
     produced = dict(zip(local, (float(value) for value in total), strict=True))

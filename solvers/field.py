@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 import dolfinx.fem
 import dolfinx.fem.petsc
-import dolfinx.geometry
 import dolfinx.mesh
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +23,7 @@ from fem import compat
 from fem.constants import MU0
 from meshes.tagged import TaggedMesh
 from solvers.drives import AppliedField, Drive, Imposed, TransportCurrent, evaluate
+from solvers.field_results import FieldResults
 
 __all__ = ["AppliedField", "Drive", "FieldProblem", "Imposed", "TransportCurrent"]
 
@@ -37,7 +36,7 @@ FLOOR = 1e-4
 MUMPS_TOO_SMALL = (-8, -9, -14, -15, -17, -20)
 
 
-class FieldProblem:
+class FieldProblem(FieldResults):
     """Field of a unit drive, for any screening in the superconductors.
 
     Args:
@@ -61,7 +60,8 @@ class FieldProblem:
 
     Raises:
         ValueError: first order on tetrahedra, which does not converge on flat layers; H imposed on a wall or on facets
-            inside the mesh.
+            inside the mesh; cells in no group.
+        KeyError: a cell or facet group that the mesh has not.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class FieldProblem:
                 "first-order Nedelec elements on tetrahedra do not converge on flat layers: use degree 2 or hexahedra"
             )
         self.tagged, self.drive, self.degree = tagged, drive, degree
+        self._superconductors = frozenset(superconductors)
         self.comm: MPI.Intracomm = mesh.comm
         self.unit = tagged.length_unit
         self.space = dolfinx.fem.functionspace(mesh, ("N1curl", degree))
@@ -130,6 +131,11 @@ class FieldProblem:
         mesh, tags = self.tagged.mesh, self.tagged.cell_tags
         a, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
         names = self.tagged.cell_names
+        self.tagged.cells(*superconductors)  # raises KeyError for an unknown name
+        owned = mesh.topology.index_map(3).size_local
+        named = np.isin(tags.values, list(names.values())) & (tags.indices < owned)
+        if self.comm.allreduce(owned - int(np.count_nonzero(named))):
+            raise ValueError("there are cells in no cell group: the field needs all of them")
         inside = tuple(names[name] for name in superconductors)
         outside = tuple(number for number in names.values() if number not in inside)
         # All integrals of one type share one measure: DOLFINx 0.9 mixes up the data of several.
@@ -151,7 +157,7 @@ class FieldProblem:
         if isinstance(self.drive, Imposed):
             load += self._imposed_load(self.drive, v, dx, walls)
         # Walls at A = 0 leave the right-hand side alone.
-        self._lifted = [] if isinstance(self.drive, TransportCurrent) else self._bilinear
+        self.lifted = [] if isinstance(self.drive, TransportCurrent) else self._bilinear
         self._base = dolfinx.fem.petsc.assemble_matrix(self._bilinear[0], bcs=self._bcs)
         self._base.assemble()
         self._matrix = self._base.duplicate(copy=True)
@@ -201,7 +207,14 @@ class FieldProblem:
 
     # ---- solve -----------------------------------------------------------------------------------
     def screening_of(self, depths: Mapping[str, float]) -> Floats:
-        """Screening 1/lambda^2 (1/m^2) of every local cell from the penetration depths (m) of cell groups."""
+        """Screening 1/lambda^2 (1/m^2) of every local cell from the penetration depths (m) of cell groups.
+
+        Raises:
+            ValueError: a group that is none of the `superconductors`.
+        """
+        others = set(depths) - self._superconductors
+        if others:
+            raise ValueError(f"not among the superconductors of this problem: {', '.join(sorted(others))}")
         out = np.zeros(len(self.screening.x.array))
         for name, depth in depths.items():
             out[self.tagged.cells(name)] = 1.0 / depth**2
@@ -248,7 +261,7 @@ class FieldProblem:
             compat.add_to_matrix(self._matrix, form, self._bcs)
             self._matrix.assemble()  # PETSc passes over, in silence, what is added after the inserted diagonal
         right = dolfinx.fem.petsc.assemble_vector(self._load)
-        for form in (*self._lifted, *more) if self._lifted else ():
+        for form in (*self.lifted, *more) if self.lifted else ():
             dolfinx.fem.petsc.apply_lifting(right, [form], bcs=[self._bcs])
         right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
         dolfinx.fem.petsc.set_bc(right, self._bcs)
@@ -303,139 +316,6 @@ class FieldProblem:
         """Owned unknowns whose values the walls prescribe."""
         dofs, owned = self._bcs[0].dof_indices()
         return np.asarray(dofs[:owned], dtype=np.int32)
-
-    # ---- results ---------------------------------------------------------------------------------
-    def unit_energy(self) -> float:
-        """Magnetic plus kinetic energy of the unit solution in joules (collective)."""
-        local = dolfinx.fem.assemble_scalar(self._energy)
-        return float(self.comm.allreduce(local)) / (2 * MU0 * self.unit)
-
-    def unit_current(self) -> float:
-        """Current of the unit solution in amperes: twice the energy over the phase difference of 1 V s (collective)."""
-        return 2.0 * self.unit_energy()
-
-    def per_drive(self, share: float = 1.0) -> float:
-        """Unit solutions per ampere of the whole device, or per A/m of the applied field (collective).
-
-        Args:
-            share: part of the device's current that flows in this mesh.
-        """
-        if isinstance(self.drive, TransportCurrent):
-            return share / self.unit_current()
-        return MU0 if isinstance(self.drive, AppliedField) else 1.0
-
-    def flux_density(self, cells: Ints) -> Floats:
-        """B of the unit solution in tesla at the midpoints of local cells, (n_cells, 3)."""
-        return np.asarray(self._at_midpoints(self._curl, cells) / self.unit**2)
-
-    def current_density(self, cells: Ints) -> Floats:
-        """Supercurrent density of the unit solution in A/m^2 at the midpoints of local cells, (n_cells, 3)."""
-        total = self._at_midpoints(self._value, cells) + self.lift.x.array.reshape(-1, 3)[cells]
-        screening = self.screening.x.array[cells]
-        screening = np.where(screening > self.floor, screening, 0.0)
-        return np.asarray(-total * screening[:, None] / (MU0 * self.unit**3))
-
-    def _at_midpoints(self, expression: dolfinx.fem.Expression, cells: Ints) -> Floats:
-        return np.asarray(expression.eval(self.tagged.mesh, cells)).reshape(len(cells), 3)
-
-    def flux_density_at(self, points: npt.ArrayLike) -> Floats:
-        """B of the unit solution in tesla at points (n, 3) in metres, (n, 3), the same on all ranks (collective).
-
-        On a face between two cells it is the value in one of them. First-order hexahedra are best at midpoints of
-        cells: there B is of second order.
-
-        Raises:
-            ValueError: a point is outside the mesh.
-        """
-        return np.asarray(self._at_points("flux", points) / self.unit**2)
-
-    def current_density_at(self, points: npt.ArrayLike) -> Floats:
-        """Supercurrent density of the unit solution in A/m^2 at points (n, 3) in metres, (n, 3) (collective).
-
-        Raises:
-            ValueError: a point is outside the mesh.
-        """
-        return np.asarray(self._at_points("current", points) / (MU0 * self.unit**3))
-
-    @cached_property
-    def _expressions(self) -> tuple[dolfinx.fem.Function, dict[str, dolfinx.fem.Expression]]:
-        space = dolfinx.fem.functionspace(self.tagged.mesh, ("DG", self.degree, (3,)))
-        points = compat.interpolation_points(space)
-        current = -self.screening * (self.potential + self.lift)
-        current = ufl.conditional(ufl.gt(self.screening, self.floor), current, 0.0 * current)
-        wanted = {"flux": ufl.curl(self.potential), "current": current}
-        return dolfinx.fem.Function(space), {k: dolfinx.fem.Expression(v, points) for k, v in wanted.items()}
-
-    def _at_points(self, kind: str, points: npt.ArrayLike) -> Floats:
-        mesh = self.tagged.mesh
-        function, expressions = self._expressions
-        function.interpolate(expressions[kind])
-        wanted = np.asarray(points, dtype=np.float64).reshape(-1, 3) / self.unit
-        tree = dolfinx.geometry.bb_tree(mesh, 3)
-        near = dolfinx.geometry.compute_collisions_points(tree, wanted)
-        found = dolfinx.geometry.compute_colliding_cells(mesh, near, wanted)
-        here = np.flatnonzero(np.diff(found.offsets) > 0)
-        value: Floats = np.full((len(wanted), 3), np.nan)
-        if len(here):
-            value[here] = function.eval(wanted[here], found.array[found.offsets[here]]).reshape(-1, 3)
-        for other in self.comm.allgather(value)[::-1]:  # the lowest rank that has the point wins, on all ranks
-            value = np.where(np.isnan(other), value, other)
-        if np.isnan(value).any():
-            outside = wanted[np.isnan(value).any(axis=1)][0] * self.unit
-            raise ValueError(f"the point {tuple(outside.tolist())} m is outside the mesh")
-        return value
-
-    @cached_property
-    def _integrals(self) -> dict[str, dolfinx.fem.Form]:
-        mesh, p = self.tagged.mesh, self.potential
-        self._weight = dolfinx.fem.Function(self.screening.function_space)
-        self._axis = dolfinx.fem.Constant(mesh, np.zeros(3))
-        w, axis, dx = self._weight, self._axis, ufl.Measure("dx", domain=mesh, metadata=self._quadrature)
-        current = -self.screening * (p + self.lift)
-        return {
-            "volume": dolfinx.fem.form(w * dx),
-            "flux": dolfinx.fem.form(w * ufl.inner(axis, ufl.curl(p)) * dx),
-            "current": dolfinx.fem.form(w * ufl.inner(axis, current) * dx),
-            "moment": dolfinx.fem.form(0.5 * w * ufl.inner(axis, ufl.cross(ufl.SpatialCoordinate(mesh), current)) * dx),
-        }
-
-    def _integral(self, kind: str, cells: Ints) -> Floats:
-        """Integral of a vector (or, thrice, of a scalar) over cells, (3,), in mesh coordinates (collective)."""
-        form = self._integrals[kind]
-        self._weight.x.array[:] = 0.0
-        self._weight.x.array[cells] = 1.0
-        out = np.zeros(3)
-        for k in range(3):
-            self._axis.value = np.eye(3)[k]
-            out[k] = dolfinx.fem.assemble_scalar(form)
-        return np.asarray(self.comm.allreduce(out))
-
-    def _superconducting(self, groups: Sequence[str]) -> Ints:
-        cells = self.tagged.cells(*groups)
-        return np.asarray(cells[self.screening.x.array[cells] > self.floor], dtype=np.int32)
-
-    def volume(self, *groups: str) -> float:
-        """Volume of cell groups in m^3 (collective)."""
-        return float(self._integral("volume", self.tagged.cells(*groups))[0]) * self.unit**3
-
-    def mean_flux_density(self, *groups: str) -> Floats:
-        """Volume mean of B over cell groups, (3,), of the unit solution in tesla (collective)."""
-        cells = self.tagged.cells(*groups)
-        return np.asarray(self._integral("flux", cells) / self._integral("volume", cells)[0] / self.unit**2)
-
-    def current_moment(self, *groups: str) -> Floats:
-        """Volume integral of the supercurrent density over cell groups, (3,), in A m (collective).
-
-        Over the length of a group with the same cross-section everywhere it is the mean current through it.
-        """
-        return np.asarray(self._integral("current", self._superconducting(groups)) / MU0)
-
-    def magnetic_moment(self, *groups: str) -> Floats:
-        """Moment of the supercurrents of cell groups about the origin, (3,), in A m^2 (collective).
-
-        On part of a symmetric body it is the part's own integral of r x J / 2.
-        """
-        return np.asarray(self._integral("moment", self._superconducting(groups)) * self.unit / MU0)
 
     def destroy(self) -> None:
         """Free the PETSc objects."""

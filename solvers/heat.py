@@ -9,18 +9,16 @@ layers to round-off, so that contact fluxes and the first law do not depend on a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from fem.interfaces import InterfaceLaw
 from fem.materials import Material
 from fem.spaces import Edges, LayerwiseSpace
 from meshes.tagged import TaggedMesh
-from solvers.heat_parts import Bath, Contact, Flow, HeatLayer, Passage, Slopes, Source
+from solvers.heat_links import bath_link, bath_nodes, check_layers, contact_link, largest_u, source_nodes
+from solvers.heat_parts import Bath, Contact, Flow, HeatLayer, Passage, ScalarField, Slopes, Source, values_at
 from solvers.linear import NetworkMatrix
 from solvers.ties import Ties
 
@@ -28,18 +26,6 @@ __all__ = ["Bath", "Contact", "Flow", "HeatLayer", "HeatProblem", "Slopes", "Sou
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class _Link:
-    """Node pairs of a contact; for a bath, nodes of a face (j repeats i) and u of the bath."""
-
-    name: str
-    i: Ints
-    j: Ints
-    area: Floats
-    law: InterfaceLaw | None
-    bath_u: float | None = None
 
 
 class HeatProblem:
@@ -51,6 +37,10 @@ class HeatProblem:
         contacts: thermal contacts between layers.
         baths: heat baths.
         sources: heat loads.
+
+    Raises:
+        ValueError: names that do not fit together, a face that a layer has not, a negative temperature.
+        KeyError: a cell or facet group that the mesh has not.
     """
 
     def __init__(
@@ -64,74 +54,43 @@ class HeatProblem:
         self.space = LayerwiseSpace(tagged, {name: layer.groups for name, layer in layers.items()})
         self.materials = [layer.material for layer in layers.values()]
         self.contacts, self.baths, self.sources = tuple(contacts), tuple(baths), tuple(sources)
+        check_layers(self.space.names, self.contacts, self.baths, self.sources)
         self.layer_nodes = [self.space.nodes(name) for name in self.space.names]
-        self._contact_links = [self._contact_link(c) for c in self.contacts]
-        self._bath_links = {b.name: self._bath_link(b) for b in self.baths if b.law is not None}
-        self._held_nodes = {b.name: self._bath_nodes(b) for b in self.baths if b.law is None}
-        self._source_nodal = {s.name: self._source_nodes(s) for s in self.sources}
+        self._contact_links = [contact_link(self.space, c) for c in self.contacts]
+        self._bath_links = {b.name: bath_link(self.space, b) for b in self.baths if b.law is not None}
+        self._held_nodes = {b.name: bath_nodes(self.space, b) for b in self.baths if b.law is None}
+        touched = self._held_nodes | {name: link.i for name, link in self._bath_links.items()}
+        self._hottest_u = {b.name: largest_u(self.space, b, touched[b.name]) for b in self.baths}
+        self._source_nodal = {s.name: source_nodes(self.space, s) for s in self.sources}
         self.matrix = NetworkMatrix(self.space)
         names = [c.name for c in self.contacts] + [b.name for b in self.baths] + [s.name for s in self.sources]
         if len(set(names)) != len(names):
             raise ValueError(f"names of contacts, baths and sources must differ, got {names}")
         self._heating: dict[str, Floats] = {}
+        self._names = names
         self.activate(names)
 
     # ---- set-up ----------------------------------------------------------------------------------
-    def _contact_link(self, contact: Contact) -> _Link:
-        if not contact.facets:
-            return _Link(contact.name, *self.space.pairs_inside(contact.lower, contact.upper), contact.law)
-        facets = self.space.tagged.facets(*contact.facets)
-        i, j, area = self.space.pairs(contact.lower, contact.upper, facets)
-        if self.space.comm.allreduce(len(i)) == 0:
-            raise ValueError(
-                f"contact {contact.name!r}: {contact.lower!r} and {contact.upper!r} share no facet of "
-                f"{list(contact.facets)}"
-            )
-        pairs, inverse = np.unique(np.column_stack([i, j]), axis=0, return_inverse=True)
-        return _Link(contact.name, pairs[:, 0], pairs[:, 1], _gather(inverse, area, len(pairs)), contact.law)
+    def state(
+        self, temperature: float | ScalarField | Mapping[str, float | ScalarField], fraction: float = 1.0
+    ) -> tuple[Floats, Floats]:
+        """Unknown u = T^2 and normal fraction f of a state to start from, (n_local,) each.
 
-    def _bath_link(self, bath: Bath) -> _Link:
-        if bath.facets:
-            nodes, area = self._face(bath.layer, bath.facets, f"bath {bath.name!r}")
-        else:
-            nodes = self.space.nodes(bath.layer)
-            nodes = nodes[nodes < self.space.n_owned]
-            area = self.space.volume[nodes]
-        return _Link(bath.name, nodes, nodes, area, bath.law, bath.temperature**2)
+        Args:
+            temperature: K, a number or a function of points x (3, n) in metres; for all layers, or by layer name.
+            fraction: normal fraction of all layers; it matters for superconductors only.
 
-    def _bath_nodes(self, bath: Bath) -> Ints:
-        if not bath.facets:
-            return self.space.nodes(bath.layer)
-        nodes, _ = self._face(bath.layer, bath.facets, f"bath {bath.name!r}")
-        flag = np.zeros(self.space.n_local)
-        flag[nodes] = 1.0
-        return np.flatnonzero(self.space.accumulate(flag)).astype(np.int32)
-
-    def _face(
-        self, layer: str, facets: Sequence[str], what: str, patch: tuple[float, float, float, float] | None = None
-    ) -> tuple[Ints, Floats]:
-        nodes, area = self.space.face(layer, self.space.tagged.facets(*facets), patch)
-        if self.space.comm.allreduce(len(nodes)) == 0:
-            raise ValueError(f"{what}: layer {layer!r} has no facet of {list(facets)}")
-        unique, inverse = np.unique(nodes, return_inverse=True)
-        return unique.astype(np.int32), _gather(inverse, area, len(unique))
-
-    def _source_nodes(self, source: Source) -> Floats:
-        weight: Floats = np.zeros(self.space.n_local)
-        if source.facets:
-            nodes, area = self._face(source.layer, source.facets, f"load {source.name!r}", source.patch)
-            weight[nodes] = area
-            weight = self.space.accumulate(weight)
-        else:
-            nodes = self.space.nodes(source.layer)
-            weight[nodes] = self.space.volume[nodes]
-        total = float(self.space.layer_sums(weight).sum())
-        if total <= 0:
-            raise ValueError(f"load {source.name!r}: its patch lies outside the face")
-        density: Floats = np.full(self.space.n_local, source.power / total)
-        if source.density is not None:
-            density += source.density(self.space.x)
-        return np.asarray(weight * density)
+        Raises:
+            ValueError: the layers named are not those of the problem.
+        """
+        space = self.space
+        by_layer = temperature if isinstance(temperature, Mapping) else dict.fromkeys(space.names, temperature)
+        if set(by_layer) != set(space.names):
+            raise ValueError(f"temperatures of {', '.join(by_layer)}, but the layers are {', '.join(space.names)}")
+        u: Floats = np.empty(space.n_local)
+        for name, nodes in zip(space.names, self.layer_nodes, strict=True):
+            u[nodes] = values_at(by_layer[name], space.x[nodes]) ** 2
+        return u, np.full(space.n_local, float(fraction))
 
     def activate(self, names: Collection[str]) -> None:
         """Let only the named contacts, baths and sources conduct (or heat) from now on (collective).
@@ -140,10 +99,13 @@ class HeatProblem:
         the other side's nodes too. An ideal one holds all nodes of the other layer.
 
         Raises:
-            ValueError: an ideal contact of which not just one layer is held throughout.
+            ValueError: an unknown name, or an ideal contact of which not just one layer is held throughout.
         """
         space = self.space
         self.active = frozenset(names)
+        unknown = self.active - set(self._names)
+        if unknown:
+            raise ValueError(f"no contact, bath or source is called {', '.join(sorted(unknown))}")
         bath_of_node: Floats = np.full(space.n_local, -1.0)
         for number, bath in enumerate(self.baths):
             if bath.name in self.active and bath.law is None:
@@ -152,8 +114,10 @@ class HeatProblem:
         self._perfect = [k for k in self._contact_links if k.law is None and k.name in self._tying]
         self._ties = Ties(space, [(k.i, k.j) for k in self._perfect], bath_of_node.astype(np.int32))
         self.held = self._ties.held
-        bath_u = np.array([bath.temperature**2 for bath in self.baths] or [0.0])
-        self._held_u = np.where(self.held, bath_u[self._ties.bath], 0.0)
+        self._held_u = np.zeros(space.n_local)
+        for number, bath in enumerate(self.baths):
+            mine = self.held & (self._ties.bath == number)
+            self._held_u[mine] = values_at(bath.temperature, space.x[mine]) ** 2
         edges, held = self.space.edges, self.held
         # Between two nodes held at one temperature nothing ever flows.
         live = ~(held[edges.i] & held[edges.j] & (self._held_u[edges.i] == self._held_u[edges.j]))
@@ -185,6 +149,7 @@ class HeatProblem:
             if (lowest[0] >= 0) == (lowest[1] >= 0):
                 raise ValueError(f"ideal contact {contact.name!r}: just one of its layers must be held by a bath")
             held = int(lowest[1] >= 0)
+            _ = self.baths[int(lowest[held])].uniform  # raises where there is no one temperature to take
             other = (contact.upper, contact.lower)[held]
             bath_of_node[space.nodes(other)] = lowest[held]
             self._emptied[contact.name] = (other, 1.0 if other == contact.lower else -1.0)
@@ -352,7 +317,7 @@ class HeatProblem:
         for bath in self.baths:
             if bath.name in self.active:
                 k = self.space.layer_number(bath.layer)
-                mean[k] = max(mean[k], bath.temperature**2)
+                mean[k] = max(mean[k], self._hottest_u[bath.name])
         hot = np.array([mean[self._connected == c].max() for c in self._connected])
         return np.asarray(hot[self.space.layer])
 
@@ -378,12 +343,12 @@ class HeatProblem:
                 continue
             assert link.law is not None
             assert link.bath_u is not None
-            i, other = link.i, np.full(len(link.i), link.bath_u)
-            q, d_i, _ = link.law.flux(u[i], other, f[i], np.ones(len(i)))
+            i = link.i
+            q, d_i, _ = link.law.flux(u[i], link.bath_u, f[i], np.ones(len(i)))
             q = q * link.area
             nodal -= np.bincount(i, q, minlength=len(nodal))
             bath_slope += np.bincount(i, d_i * link.area, minlength=len(nodal))
-            passages.append(Passage(name, i, None, q, float(np.sqrt(link.bath_u))))
+            passages.append(Passage(name, i, None, q, np.sqrt(link.bath_u)))
         nodal = self.space.accumulate(nodal) + sum(self._heating.values(), self._sources)
         totals = self.space.comm.allreduce(np.array([p.power.sum() for p in passages[1:]]))
         power = {p.name: float(total) for p, total in zip(passages[1:], totals, strict=True)}
@@ -423,11 +388,6 @@ def _alike(*values: Floats) -> tuple[Floats, ...]:
     if all(len(v) and (v == v[0]).all() for v in values):
         return tuple(v[:1] for v in values)
     return values
-
-
-def _gather(index: npt.NDArray[np.integer[Any]], values: Floats, size: int) -> Floats:
-    """Sums of the values with the same index, (size,)."""
-    return np.asarray(np.bincount(index.reshape(-1), values, minlength=size), dtype=np.float64)
 
 
 def _components(n: int, links: Sequence[tuple[int, int]]) -> Ints:

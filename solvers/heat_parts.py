@@ -13,6 +13,8 @@ from fem.materials import Material
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+# A function of points x (3, n) in metres that gives one value for each, (n,).
+ScalarField = Callable[[Floats], npt.ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,34 @@ class Bath:
     Attributes:
         name: used in balances and for switching it on and off.
         layer: the layer it touches.
-        temperature: K.
+        temperature: K: one number, or a function of points x (3, n) in metres that gives (n,).
         facets: facet group names; empty: the whole layer touches the bath.
         law: flux law with the layer as side 1, per area of the facets (W/m^2) or per volume of the whole layer
-            (W/m^3); None: the touched nodes are held at the temperature.
+            (W/m^3); None: the touched nodes are held at the temperature. Where two baths hold one node the later
+            bath does.
     """
 
     name: str
     layer: str
-    temperature: float
+    temperature: float | ScalarField
     facets: Sequence[str] = ()
     law: InterfaceLaw | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a negative temperature."""
+        if not callable(self.temperature) and not self.temperature >= 0.0:
+            raise ValueError(f"bath {self.name!r}: its temperature must not be negative")
+
+    @property
+    def uniform(self) -> float:
+        """Its temperature, K.
+
+        Raises:
+            ValueError: the temperature is a function of the place.
+        """
+        if callable(self.temperature):
+            raise ValueError(f"bath {self.name!r} has no single temperature")
+        return self.temperature
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,7 @@ class Source:
         power: W in all, spread evenly.
         facets: facet group names; empty: the volume of the layer.
         patch: (x0, x1, y0, y1) in metres on the (horizontal) face, or None for all of it.
-        density: power added to that, W/m^3 or on facets W/m^2, as a function of points (n, 3) in metres.
+        density: power added to that, W/m^3 or on facets W/m^2, as a function of points x (3, n) in metres.
     """
 
     name: str
@@ -83,7 +102,7 @@ class Source:
     power: float = 0.0
     facets: Sequence[str] = ()
     patch: tuple[float, float, float, float] | None = None
-    density: Callable[[Floats], Floats] | None = None
+    density: ScalarField | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a patch of a volume."""
@@ -91,15 +110,20 @@ class Source:
             raise ValueError(f"load {self.name!r}: a patch needs the facets on which it lies")
 
 
+def values_at(given: float | ScalarField, x: Floats) -> Floats:
+    """A number, or a function of points, at points x (n, 3) in metres; (n,)."""
+    return np.array(np.broadcast_to(given(x.T) if callable(given) else given, len(x)), dtype=np.float64)
+
+
 @dataclass(frozen=True)
 class Passage:
-    """Power from nodes i to nodes j, W, or where j is None to a bath of some temperature (K)."""
+    """Power from nodes i to nodes j, W, or where j is None to a bath of some temperature at each (K)."""
 
     name: str
     i: Ints
     j: Ints | None
     power: Floats
-    temperature: float = 0.0
+    temperature: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ class Recorder:
 
     def _bath_temperature(self, booked: Ledger) -> float | None:
         """Temperature (K) of the baths averaged over the heat they took; None if none took any."""
-        taken = [(booked.bath.get(b.name, 0.0), b.temperature) for b in self.sim.heat.baths]
+        taken = [(booked.bath.get(b.name, 0.0), b.uniform) for b in self.sim.heat.baths]
         drain = sum(heat / temperature for heat, temperature in taken if heat > 0.0)
         return sum(heat for heat, _ in taken if heat > 0.0) / drain if drain else None
 

@@ -102,7 +102,7 @@ class Simulation:
         self.u: Floats = np.full(space.n_local, case.start**2)
         self.f = self.switching.nodal_fraction() if self.switching else np.ones(space.n_local)
         self.clock, self.ledger = Clock(), Ledger()
-        self.bath_temperature = {bath.name: bath.temperature for bath in self.heat.baths}
+        self.bath_temperature = {bath.name: bath.uniform for bath in self.heat.baths}
         self.steps = 0
         self.rejected = 0
         self.last_dt = 0.0

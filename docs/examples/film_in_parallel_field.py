@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from fem.constants import MU0
-from meshes.tagged import TaggedMesh
+from meshes.tagged import tag_mesh
 from solvers.field import FieldProblem, Imposed
 
 THICKNESS, DEPTH, FIELD = 200e-9, 50e-9, 66e3  # m, m, A/m
@@ -18,19 +18,15 @@ mesh = dolfinx.mesh.create_box(
     MPI.COMM_WORLD, [[0, 0, -0.5], [0.2, 0.2, 0.5]], [2, 2, 40], cell_type=dolfinx.mesh.CellType.hexahedron
 )
 
-# Name the cells and the faces.
-cells = np.arange(mesh.topology.index_map(3).size_local + mesh.topology.index_map(3).num_ghosts, dtype=np.int32)
-cell_tags = dolfinx.mesh.meshtags(mesh, 3, cells, np.ones_like(cells))
-names = {
-    "faces": lambda x: np.isclose(np.abs(x[2]), 0.5),
-    "ends": lambda x: np.isclose(x[0], 0) | np.isclose(x[0], 0.2),
-}
-found = {name: dolfinx.mesh.locate_entities_boundary(mesh, 2, where) for name, where in names.items()}
-facets = np.concatenate(list(found.values())).astype(np.int32)
-numbers = np.concatenate([np.full(len(f), k, dtype=np.int32) for k, f in enumerate(found.values(), start=1)])
-order = np.argsort(facets)
-facet_tags = dolfinx.mesh.meshtags(mesh, 2, facets[order], numbers[order])
-tagged = TaggedMesh(mesh, cell_tags, facet_tags, {"film": 1}, {"faces": 1, "ends": 2}, length_unit=THICKNESS)
+tagged = tag_mesh(
+    mesh,
+    cells={"film": lambda x: x[2] > -0.5},
+    facets={
+        "faces": lambda x: np.isclose(np.abs(x[2]), 0.5),
+        "ends": lambda x: np.isclose(x[0], 0) | np.isclose(x[0], 0.2),
+    },
+    length_unit=THICKNESS,
+)
 
 # H along y on both faces; the current flows along x, so A is normal to the ends.
 drive = Imposed(tangential_field={"faces": (0.0, FIELD, 0.0)})

@@ -99,7 +99,7 @@ class Block:
         residual = self.energy() - energy + sum(step.bath.values()) - step.source
         self.first_law = max(self.first_law, abs(residual) / energy)
         with np.errstate(divide="ignore", invalid="ignore"):
-            out = sum(np.divide(step.bath[b.name], b.temperature) for b in self.heat.baths)
+            out = sum(np.divide(step.bath[b.name], b.uniform) for b in self.heat.baths)
         self.second_law = min(self.second_law, (self.entropy() - entropy + out) / entropy)
 
     def laws(self, case: str) -> list[Row]:

@@ -69,7 +69,8 @@ class Solution:
         """Source density -k laplacian(T), W/m^3, in a layer."""
         rate = (np.pi / CHIP[0]) ** 2 + (np.pi / CHIP[1]) ** 2
 
-        def density(x: Floats) -> Floats:
+        def density(points: Floats) -> Floats:
+            x = points.T
             profile, bend = self.profile(x[:, 2], np.full(len(x), upper))
             return np.asarray(-self.k[upper] * (bend * (1 + _wave(x)) - rate * profile * _wave(x)))
 

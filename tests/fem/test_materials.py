@@ -264,7 +264,7 @@ def test_film_transition_field(ta):
 
 
 def test_constant_laws():
-    material = Material("block", gamma=0.0, beta=0.0, constant_conductivity=3.0, constant_heat_capacity=7.0)
+    material = Material("block", constant_conductivity=3.0, constant_heat_capacity=7.0)
     T = np.array([1e-3, 0.2, 4.0])
     energy, slope = material.energy_u(T * T, 1.0)
     np.testing.assert_allclose(energy, 7.0 * T, rtol=1e-15)

@@ -248,7 +248,7 @@ def test_sources(comm):
         Source("volume", "a", 1e-6),
         Source("face", "c", 2e-6, ["top"]),
         Source("patch", "c", 3e-6, ["top"], (0.0, 0.6e-2, 0.9e-2, 2.5e-2)),
-        Source("density", "b", 4e-6, density=lambda x: 7.0 * x[:, 0]),
+        Source("density", "b", 4e-6, density=lambda x: 7.0 * x[0]),
     ]
     heat = problem(comm, sources=sources)
     u, f = start(heat, 0.2, 0.2, 0.2), np.ones(heat.space.n_local)

@@ -27,9 +27,10 @@ from solvers.case_blocks import (
     Phase,
     not_empty,
 )
-from solvers.case_checks import CaseParts, case_problems, symmetry_obstacles
+from solvers.case_checks import CaseParts, case_problems
 from solvers.case_extends import read_case_file
 from solvers.case_file import apply_override, describe, problems_of
+from solvers.case_geometry import symmetry_obstacles
 from solvers.case_settings import (
     MeshSettings,
     OutputSettings,

@@ -12,6 +12,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 LINE_EVERY = 5.0  # s between two lines where there is no terminal
+TABLE_WIDTH = 100
 
 
 def temperature(kelvin: float) -> str:
@@ -59,7 +60,8 @@ class Progress:
 def print_result(summary: dict[str, Any], folder: str) -> None:
     """Print the table of cycles and the headline figures."""
     results = summary["results"]
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    # The table must not be cut, and mpirun makes the ranks believe in a terminal.
+    console = Console(width=TABLE_WIDTH, color_system=None)
     table = Table(title=summary["case"]["title"], box=box.SIMPLE_HEAD, padding=0, title_justify="left")
     heads = ("cycle", "T cold\nmK", "film min\nmK", "film max\nmK", "Q cold\nJ", "Q hot\nJ", "work\nJ")
     for name in (*heads, "entropy\nJ/K", "COP of\nCarnot", "1st law\n"):

@@ -21,6 +21,19 @@ from solvers.verification.law_cases import law_rows
 from solvers.verification.report import Row
 
 WIDTH = 150  # columns that the table needs
+HEAD = """\
+Written by `coldstack verify --output docs`. Errors are relative, absolute where the exact value is zero; orders are
+observed ones. `solvers/verification/` holds the cases: each is also an example of the Python interface on a mesh of its
+own. `errors.png` shows the errors allowed; rows "as published" allow for the digits of the published figure.
+
+What a table cannot show, and the same rows, are tests:
+
+- whole runs on 1 to 4 ranks against one rank to 1e-8, with ranks that own no interface and fewer columns than ranks:
+  `tests/solvers/test_ranks.py`; rows of field and heat on 1 to 3 ranks: `tests/verification/`;
+- cases posed from outside, with constant properties, on hexahedra and tetrahedra: `tests/solvers/test_posed.py`;
+- what is refused, such as first order on tetrahedra: `tests/solvers/test_field.py`, `tests/solvers/test_posed.py`;
+- the examples of the guide: `tests/test_examples.py`.
+"""
 
 
 def all_rows(quick: bool, comm: MPI.Intracomm) -> list[Row]:
@@ -77,10 +90,7 @@ def write_book(rows: Sequence[Row], folder: Path) -> list[Path]:
     lines = [
         "# Verification",
         "",
-        "Written by `coldstack verify --output docs`. Errors are relative, absolute where the exact value is zero;",
-        "orders are observed ones. `solvers/verification/` holds the cases: each is also an example of the Python",
-        "interface on a mesh of its own.",
-        "",
+        HEAD,
         "| case | quantity | exact | computed | error | order | passed |",
         "|---|---|--:|--:|--:|--:|---|",
         *("| " + " | ".join([*_cells(row), "yes" if row.passed else "**no**"]) + " |" for row in rows),

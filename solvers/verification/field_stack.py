@@ -122,7 +122,9 @@ def quarter(comm: MPI.Intracomm, quick: bool) -> list[Row]:
 
 
 def ranks(comm: MPI.Intracomm, quick: bool) -> list[Row]:
-    """All ranks together and every rank alone find the same energy and field."""
+    """All ranks together and every rank alone find the same energy and field; nothing to compare on one rank."""
+    if comm.size == 1:
+        return []
     stack = coarse_stack()
     together, alone = (stack_problem(c, stack, uneven=True) for c in (comm, MPI.COMM_SELF))
     point = [[3.1 * UM, 2.3 * UM, 2.9 * UM]]
@@ -130,5 +132,5 @@ def ranks(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     case = f"{comm.size} ranks against one"
     return [
         Row(case, "field energy for 1 V s (J)", alone.unit_energy(), together.unit_energy(), 1e-8),
-        Row(case, "B in the pad for 1 V s (T)", fields[0], fields[1], 1e-6),
+        Row(case, "B in the pad for 1 V s (T)", fields[0], fields[1], 1e-8),
     ]

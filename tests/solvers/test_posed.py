@@ -15,6 +15,7 @@ from solvers.field import FieldProblem, Imposed, TransportCurrent
 from solvers.heat import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.heat_step import HeatStepper
 from solvers.verification.field_bodies import gmsh_mesh, quarter_disc
+from solvers.verification.field_meshes import brick_mesh
 
 SHAPES = {"hexahedra": dolfinx.mesh.CellType.hexahedron, "tetrahedra": dolfinx.mesh.CellType.tetrahedron}
 pytestmark = pytest.mark.mpi
@@ -199,6 +200,25 @@ def test_film_with_prescribed_tangential_potential(comm, unit):
     np.testing.assert_allclose(problem.current_density_at(points)[:, 0], -a * shape / MU0 / depth**2, rtol=2e-3)
     energy = (0.1e-6) ** 2 * a**2 / (2 * MU0 * depth * np.tanh(thick / depth))
     assert problem.unit_energy() == pytest.approx(energy, rel=1e-3)
+
+
+def test_points_on_faces_between_unequal_cells(comm):
+    """B is interpolated between the midpoints of the cells; J is that of the superconductor, not of the vacuum."""
+    d, depth, a = 100e-9, 100e-9, 1e-9
+    z = np.concatenate([np.linspace(0, d, 5), d + np.cumsum(np.tile([1e-9, 4e-9], 20))])  # vacuum, film
+    groups = {"vacuum": (None, None, (0.0, d)), "film": (None, None, (d, 2 * d))}
+    tagged = brick_mesh(comm, [[0, 20e-9], [0, 20e-9], z], groups, 1e-9)
+    drive = Imposed(potential=lambda x: np.array([a * (x[2] > 1.5 * d), 0 * x[0], 0 * x[0]]))
+    problem = FieldProblem(tagged, ["film"], drive, walls=["x-", "x+", "z-", "z+"])
+    problem.solve(problem.screening_of({"film": depth}))
+    # A = p z below; above p d cosh + p lambda sinh of the height over lambda.
+    p = a / (d * np.cosh(1.0) + depth * np.sinh(1.0))
+    at = z[4 + np.array([11, 24])]
+    height = (at - d) / depth
+    found = problem.flux_density_at(np.column_stack([np.full((2, 2), 10e-9), at]))[:, 1]
+    np.testing.assert_allclose(found, p * (d / depth * np.sinh(height) + np.cosh(height)), rtol=1e-3)
+    face = problem.current_density_at([[10e-9, 10e-9, d]])[0, 0]
+    assert face == pytest.approx(-p * d / MU0 / depth**2, rel=2e-3)
 
 
 def test_cylinder_with_prescribed_tangential_potential(comm):

@@ -21,6 +21,7 @@ from solvers.verification.law_cases import law_rows
 from solvers.verification.report import Row
 
 WIDTH = 150  # columns that the table needs
+SMALLEST = 1e-17  # error that the figure shows for none
 HEAD = """\
 Written by `coldstack verify --output docs`. Errors are relative, absolute where the exact value is zero; orders are
 observed ones. `solvers/verification/` holds the cases: each is also an example of the Python interface on a mesh of its
@@ -110,12 +111,14 @@ def _draw(rows: Sequence[Row], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    fig, ax = plt.subplots(figsize=(9, 0.17 * len(rows) + 1.2), layout="constrained")
-    place = range(len(rows))
-    ax.hlines(place, 1e-17, [row.tolerance for row in rows], color="0.85", lw=4, label="allowed")
-    ax.plot([max(row.error, 1e-17) for row in rows], place, "o", ms=4, color="#0072B2", label="found")
-    ax.set_yticks(list(place), [f"{row.case}: {row.quantity}" for row in rows], fontsize=6)
-    ax.set(xscale="log", xlim=(1e-17, 1.0), ylim=(len(rows) - 0.5, -0.5), xlabel="error")
-    ax.legend(loc="lower left")
+    half = (len(rows) + 1) // 2
+    fig, axes = plt.subplots(1, 2, figsize=(18, 0.16 * half + 1.5), layout="constrained", sharex=True)
+    for ax, part in zip(axes, (rows[:half], rows[half:]), strict=True):
+        place = range(len(part))
+        ax.hlines(place, SMALLEST, [max(row.tolerance, SMALLEST) for row in part], color="0.85", lw=4, label="allowed")
+        ax.plot([max(row.error, SMALLEST) for row in part], place, "o", ms=4, color="#0072B2", label="found")
+        ax.set_yticks(list(place), [f"{row.case}: {row.quantity}" for row in part], fontsize=6)
+        ax.set(xscale="log", xlim=(SMALLEST / 3, 3.0), ylim=(half - 0.5, -0.5), xlabel="error")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     fig.savefig(path, dpi=130)
     plt.close(fig)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem import compat
-from meshes.tagged import TaggedMesh
+from meshes.tagged import Marker, TaggedMesh, tag_mesh
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -76,19 +76,20 @@ def layered_box(
     coordinates = x if x is not None else np.zeros((0, 3))
     mesh = dolfinx.mesh.create_mesh(comm, nodes, coordinates, element, _partitioner(owner))
 
-    topology = mesh.topology
-    cell_map = topology.index_map(3)
-    everything = np.arange(cell_map.size_local + cell_map.num_ghosts, dtype=np.int32)
-    middle = dolfinx.mesh.compute_midpoints(mesh, 3, everything)[:, 2]
-    layer = np.searchsorted(z[first[1:-1]], middle).astype(np.int32)
-    cell_tags = dolfinx.mesh.meshtags(mesh, 3, everything, layer + 1)
-    facet_tags, facet_names = _facet_groups(mesh, lines, {
-        **{f"{a.name}|{b.name}": (2, z[k]) for (a, b), k in zip(pairwise(slabs), first[1:-1], strict=True)},
-        "bottom": (2, 0.0), "top": (2, z[-1]),
-        **{f"{axis}{side}": (d, lines[d][end]) for d, axis in enumerate("xy") for side, end in (("-", 0), ("+", -1))},
-    })  # fmt: skip
-    names = {slab.name: k + 1 for k, slab in enumerate(slabs)}
-    return TaggedMesh(mesh, cell_tags, facet_tags, names, facet_names)
+    planes = {f"{a.name}|{b.name}": (2, z[k]) for (a, b), k in zip(pairwise(slabs), first[1:-1], strict=True)}
+    planes |= {"bottom": (2, 0.0), "top": (2, z[-1])}
+    for axis, line in enumerate(lines[:2]):
+        planes |= {f"{'xy'[axis]}-": (axis, line[0]), f"{'xy'[axis]}+": (axis, line[-1])}
+
+    def above(floor: float) -> Marker:
+        return lambda x: x[2] > floor
+
+    def on(axis: int, where: float) -> Marker:
+        slack = 1e-6 * np.diff(lines[axis]).min()
+        return lambda x: np.abs(x[axis] - where) < slack
+
+    groups = {slab.name: above(floor) for slab, floor in zip(slabs, z[first[:-1]], strict=True)}
+    return tag_mesh(mesh, groups, {name: on(*plane) for name, plane in planes.items()})
 
 
 def _grid(lines: list[Floats], tetrahedra: bool) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -129,19 +130,3 @@ def _partitioner(owner: Ints) -> Callable[..., Any]:
         return compat.cell_destinations(np.concatenate(ranks).astype(np.int32), offsets.astype(np.int32))
 
     return partitioner
-
-
-def _facet_groups(
-    mesh: dolfinx.mesh.Mesh, lines: list[Floats], planes: dict[str, tuple[int, float]]
-) -> tuple[dolfinx.mesh.MeshTags, dict[str, int]]:
-    """Tag the facets in planes (axis, coordinate)."""
-    found, tags = [], []
-    for tag, (axis, where) in enumerate(planes.values(), start=1):
-        slack = 1e-6 * np.diff(lines[axis]).min()
-        facets = dolfinx.mesh.locate_entities(mesh, 2, lambda x, a=axis, w=where, s=slack: np.abs(x[a] - w) < s)
-        found.append(facets)
-        tags.append(np.full(len(facets), tag, dtype=np.int32))
-    facets, values = np.concatenate(found), np.concatenate(tags)
-    order = np.argsort(facets)
-    facet_tags = dolfinx.mesh.meshtags(mesh, 2, facets[order], values[order])
-    return facet_tags, {name: tag for tag, name in enumerate(planes, start=1)}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from meshes.tagged import TaggedMesh
+from meshes.tagged import Marker, TaggedMesh, tag_mesh
 
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
@@ -46,32 +46,20 @@ def brick_mesh(
     mesh = dolfinx.mesh.create_box(comm, [[0.0, 0.0, 0.0], [float(n) for n in counts]], counts, shape)
     for k, line in enumerate(lines):
         mesh.geometry.x[:, k] = line[np.rint(mesh.geometry.x[:, k]).astype(np.int64)]
-    cell_map = mesh.topology.index_map(3)
-    cells = np.arange(cell_map.size_local + cell_map.num_ghosts, dtype=np.int32)
-    middle = dolfinx.mesh.compute_midpoints(mesh, 3, cells)
-    values = np.zeros(len(cells), dtype=np.int32)
-    for tag, intervals in enumerate(groups.values(), start=1):
-        inside = np.ones(len(cells), dtype=bool)
-        for k, interval in enumerate(intervals):
-            if interval is not None:
-                inside &= (middle[:, k] > interval[0] / unit) & (middle[:, k] < interval[1] / unit)
-        values[inside] = tag
-    if comm.allreduce(int((values == 0).any())):
-        raise ValueError("there are cells in no group: do the groups end at nodes?")
-    names = {name: tag for tag, name in enumerate(groups, start=1)}
-    facet_tags, facet_names = _walls(mesh, lines)
-    return TaggedMesh(mesh, dolfinx.mesh.meshtags(mesh, 3, cells, values), facet_tags, names, facet_names, unit)
 
+    def inside(intervals: Sequence[Interval | None]) -> Marker:
+        ends = [(k, *pair) for k, pair in enumerate(intervals) if pair is not None]
 
-def _walls(mesh: dolfinx.mesh.Mesh, lines: Sequence[Floats]) -> tuple[dolfinx.mesh.MeshTags, dict[str, int]]:
-    """Tag the facets of the six walls by their midpoints; by vertices wrong ones pass where one cell is across."""
-    mesh.topology.create_connectivity(2, 3)
-    facet_map = mesh.topology.index_map(2)
-    facets = np.arange(facet_map.size_local + facet_map.num_ghosts, dtype=np.int32)
-    middle = dolfinx.mesh.compute_midpoints(mesh, 2, facets)
-    values = np.zeros(len(facets), dtype=np.int32)
-    for tag, (_, k, end) in enumerate(WALLS, start=1):
-        values[np.abs(middle[:, k] - lines[k][end]) < 1e-6 * np.diff(lines[k]).min()] = tag
-    marked = values > 0
-    tags = dolfinx.mesh.meshtags(mesh, 2, facets[marked], values[marked])
-    return tags, {name: tag for tag, (name, _, _) in enumerate(WALLS, start=1)}
+        def marker(x: Floats) -> npt.NDArray[np.bool_]:
+            within = np.ones(x.shape[1], dtype=bool)
+            for k, low, high in ends:
+                within &= (x[k] > low / unit) & (x[k] < high / unit)
+            return within
+
+        return marker
+
+    def on(k: int, end: int) -> Marker:
+        return lambda x: np.abs(x[k] - lines[k][end]) < 1e-6 * np.diff(lines[k]).min()
+
+    cells = {name: inside(intervals) for name, intervals in groups.items()}
+    return tag_mesh(mesh, cells, {name: on(k, end) for name, k, end in WALLS}, unit)

@@ -23,9 +23,10 @@ from solvers.verification.report import Row
 WIDTH = 150  # columns that the table needs
 SMALLEST = 1e-17  # error that the figure shows for none
 HEAD = """\
-Written by `coldstack verify --output docs`. Errors are relative, absolute where the exact value is zero; orders are
-observed ones. `solvers/verification/` holds the cases: each is also an example of the Python interface on a mesh of its
-own. `errors.png` shows the errors allowed; rows "as published" allow for the digits of the published figure.
+Written by `coldstack verify --output docs`; with `mpirun -n 2` before it there are rows that compare two ranks with one.
+Errors are relative, absolute where the exact value is zero; orders are observed ones. `solvers/verification/` holds the
+cases: each is also an example of the Python interface on a mesh of its own. `errors.png` shows the errors allowed; rows
+"as published" allow for the digits of the published figure.
 
 What a table cannot show, and the same rows, are tests:
 

@@ -23,7 +23,7 @@ from solvers.verification.report import Row
 WIDTH = 150  # columns that the table needs
 SMALLEST = 1e-17  # error that the figure shows for none
 HEAD = """\
-Written by `coldstack verify --output docs`; with `mpirun -n 2` before it there are rows that compare two ranks with one.
+Written by `coldstack verify --output docs`; with `mpirun -n 2` before it there are rows that compare 2 ranks with one.
 Errors are relative, absolute where the exact value is zero; orders are observed ones. `solvers/verification/` holds the
 cases: each is also an example of the Python interface on a mesh of its own. `errors.png` shows the errors allowed; rows
 "as published" allow for the digits of the published figure.

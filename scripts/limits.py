@@ -79,7 +79,7 @@ def table(results: dict[str, Result], ideal: dict[float, Result]) -> str:
         start, n = result.summary["case"]["start"], len(T) - 1
         best = temperatures(ideal[start])[n]
         goes = floor(T)
-        # The ideal machine falls by a constant factor: half way to zero is no floor.
+        # No floor is told of a machine that has hardly left the ideal one, which falls by a constant factor for ever.
         to = temperature(goes) if goes is not None and goes > 2 * best * (T[-1] / T[-2]) else "still falling"
         title = result.summary["case"]["title"]
         link = f"[{name}](../cases/limits/{name}.toml)"

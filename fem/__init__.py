@@ -1,1 +1,1 @@
-"""Finite-element laws and spaces: materials, interfaces, the field and heat operators."""
+"""Laws and discrete spaces: materials, interfaces, layer-wise spaces; no solver and no case file."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from fem import compat  # imports nothing of this project: it only hides DOLFINx's versions
+from meshes import compat
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]

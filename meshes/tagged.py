@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from fem import compat  # imports nothing of this project: it only hides DOLFINx's versions
+from meshes import compat
 from meshes.partition import column_numbers, column_partitioner
 from meshes.plan import LENGTH_UNIT, plan_stack
 from meshes.quality import scaled_jacobians

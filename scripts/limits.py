@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mpi4py import MPI
 
-from solvers.case import load_case
-from solvers.result import Result
-from solvers.run import run_case
-from solvers.terminal import temperature
+from solvers.case.model import load_case
+from solvers.command.run import run_case
+from solvers.output.result import Result
+from solvers.output.terminal import temperature
 
 ROOT = Path(__file__).parents[1]
 IDEAL = {0.2: "published-200mK", 0.01: "published-10mK"}

@@ -1,1 +1,1 @@
-"""Cases, the command line, the coupled simulation and its results."""
+"""Solvers of field and heat, the simulation that couples them, cases, output, figures and commands."""

@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from fem.constants import MU0
 from meshes.tagged import tag_mesh
-from solvers.field import FieldProblem, Imposed
+from solvers.field.problem import FieldProblem, Imposed
 
 THICKNESS, DEPTH, FIELD = 200e-9, 50e-9, 66e3  # m, m, A/m
 

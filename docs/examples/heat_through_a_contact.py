@@ -7,11 +7,11 @@ import dolfinx.mesh
 import numpy as np
 from mpi4py import MPI
 
-from fem.interfaces import Conductance
-from fem.materials import Material
+from fem.interfaces.laws import Conductance
+from fem.materials.material import Material
 from meshes.tagged import tag_mesh
-from solvers.heat import Bath, Contact, HeatLayer, HeatProblem
-from solvers.heat_step import HeatStepper
+from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
+from solvers.heat.stepper import HeatStepper
 
 # Two materials with constant conductivity (W/m/K) and heat capacity (J/m^3/K); 1 mm x 1 mm, 1 mm thick each.
 A = Material("A", constant_conductivity=2.0, constant_heat_capacity=10.0)

@@ -7,10 +7,10 @@ import gmsh
 import numpy as np
 from mpi4py import MPI
 
-from fem import compat
 from fem.constants import MU0
+from meshes import compat
 from meshes.tagged import TaggedMesh
-from solvers.field import AppliedField, FieldProblem
+from solvers.field.problem import AppliedField, FieldProblem
 
 RADIUS, DEPTH, FIELD, WALL = 100e-9, 50e-9, 66e3, 5.0  # m, m, A/m, and the radius of the outer wall over RADIUS
 

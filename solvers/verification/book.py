@@ -14,10 +14,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from solvers.verification.cycle_cases import cycle_rows
-from solvers.verification.field_cases import field_rows
-from solvers.verification.heat_cases import heat_rows
-from solvers.verification.law_cases import law_rows
+from solvers.verification.cycles.rows import cycle_rows
+from solvers.verification.field.rows import field_rows
+from solvers.verification.heat.rows import heat_rows
+from solvers.verification.laws.rows import law_rows
 from solvers.verification.report import Row
 
 WIDTH = 150  # columns that the table needs

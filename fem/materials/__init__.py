@@ -1,0 +1,1 @@
+"""Materials: their constants, and the laws that follow from them."""

@@ -1,0 +1,64 @@
+"""Heat conduction of a material as functions of u = T^2: see the methods of `fem.materials.material.Material`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.constants import LORENZ, FloatArray
+from fem.materials.bcs_theory import reduced_superconductor
+
+if TYPE_CHECKING:
+    from fem.materials.material import Material
+
+# Below this u = T^2 (1 nK) laws with an infinite slope in u, such as sqrt(u), continue as a straight line.
+SMALLEST_U = 1e-18
+
+
+def temperature_of_u(u: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return T = sqrt(u) and dT/du, continued as a straight line below u = 1e-18 K^2 (1 nK).
+
+    Args:
+        u: squared temperature, K^2, any shape; may be negative (a Newton iterate).
+    """
+    u = np.asarray(u, dtype=np.float64)
+    root = np.sqrt(np.maximum(u, SMALLEST_U))
+    slope = 0.5 / root
+    return np.where(u < SMALLEST_U, root + slope * (u - SMALLEST_U), root), slope
+
+
+def conductivity_u(material: Material, u: FloatArray, f: FloatArray) -> FloatArray:
+    """k(T)/(2T), W/(m K^2); u and f of one shape."""
+    if material.constant_conductivity is not None:
+        return np.asarray(material.constant_conductivity * temperature_of_u(u)[1])
+    result = np.asarray(material.phonon_coefficient * np.maximum(u, 0.0))
+    if material.resistivity is None:
+        return np.asarray(result)
+    normal = 0.5 * LORENZ / material.resistivity
+    if material.critical_temperature is None:
+        return np.asarray(result + normal)
+    result += normal * f
+    where = f != 1.0
+    if where.any():
+        reduced = reduced_superconductor(material.gap_ratio)
+        t = np.sqrt(np.maximum(u[where], 0.0)) / material.critical_temperature
+        result[where] += (1.0 - f[where]) * normal * reduced.conductivity_ratio(t)
+    return np.asarray(result)
+
+
+def potentials(material: Material, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Integrals of k dT: common, normal and superconducting, W/m."""
+    zero = np.zeros_like(u)
+    if material.constant_conductivity is not None:
+        return material.constant_conductivity * temperature_of_u(u)[0], zero, zero
+    phonons = np.asarray(0.5 * material.phonon_coefficient * np.maximum(u, 0.0) ** 2)
+    if material.resistivity is None:
+        return phonons, zero, zero
+    electrons = 0.5 * LORENZ / material.resistivity * u
+    if material.critical_temperature is None:
+        return phonons + electrons, zero, zero
+    t = np.sqrt(np.maximum(u, 0.0)) / material.critical_temperature
+    paired = reduced_superconductor(material.gap_ratio).conduction(t)
+    return phonons, electrons, LORENZ / material.resistivity * material.critical_temperature**2 * paired

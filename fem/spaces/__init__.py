@@ -1,0 +1,1 @@
+"""Discrete spaces: layer by layer, double-valued at interfaces."""

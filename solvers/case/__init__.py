@@ -1,0 +1,1 @@
+"""Case files: what they may contain, read, checked and completed."""

@@ -1,0 +1,360 @@
+"""The command `coldstack`.
+
+Only typer is imported here at the start, so that --help is instant; each command imports what it
+needs. Under mpirun, rank 0 reads and checks the input for all ranks, and speaks for them.
+
+Exit codes: 0 done; 2 the input is wrong, nothing was written; 3 the computation failed; 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import click
+import typer
+
+from solvers.errors import ComputationError, InputError
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+    from solvers.case.model import Case
+
+INPUT_WRONG = 2
+FAILED = 3
+INTERRUPTED = 130
+PATIENCE = 60.0  # s that a rank which ends with an error waits for the others
+
+app = typer.Typer(
+    name="coldstack",
+    help="Refrigeration by switching thin superconducting films, simulated in three dimensions.",
+    epilog="Start with: coldstack run cases/refrigerator.toml",
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+CaseFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CASE",
+        help="Case file (TOML), such as cases/refrigerator.toml.",
+        show_default=False,
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a value of the case, such as cycle.repeat=1 or layer.working.thickness=2um; "
+        "may be given several times.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def run(
+    case: CaseFile,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for the results.", show_default="results/CASE"),
+    ] = None,
+    changes: Changes = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table.")] = False,
+) -> None:
+    """Compute a case: field and temperatures through all cycles."""
+    folder = output or Path("results") / case.stem
+
+    comm = _world()
+    checked = _checked_case(comm, case, changes, folder, resume)
+    from solvers.command.run import run_case
+
+    run_case(checked, folder, comm, resume=resume, source=case, quiet=quiet)
+
+
+@app.command()
+def mesh(
+    case: CaseFile,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for the files.", show_default="results/CASE-mesh"),
+    ] = None,
+    changes: Changes = None,
+) -> None:
+    """Make the mesh of a case only: Gmsh, ParaView, a picture."""
+    folder = output or Path("results") / f"{case.stem}-mesh"
+
+    comm = _world()
+    checked = _checked_case(comm, case, changes, folder)
+    from meshes.export import export_mesh
+    from meshes.tagged import build_stack_mesh
+    from solvers.simulation.build import stack_geometry
+    from solvers.simulation.resolution import resolution
+
+    stack = stack_geometry(checked)
+    tagged = build_stack_mesh(stack, comm)
+    files = export_mesh(tagged, folder)
+    if comm.rank == 0 and tagged.info is not None:
+        resolved = [part.text for part in resolution(checked, stack)]
+        print(tagged.info.report(), *resolved, *files, sep="\n")
+
+
+@app.command()
+def plot(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.", show_default=False)],
+) -> None:
+    """Draw the figures of a finished run again."""
+
+    def draw() -> None:
+        for name in ("summary.json", "history.csv"):
+            if not (folder / name).is_file():
+                what = "holds no results" if folder.is_dir() else "no such folder"
+                raise InputError(f"{folder}: {what}; give the output folder of a run")
+        from solvers.figures.plot import plot_result
+
+        for picture in plot_result(folder):
+            print(picture)
+
+    _on_first_rank(_world(), draw)
+
+
+@app.command()
+def materials(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Material, such as Ta; left out: list all.", show_default=False),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw its laws too (.png, .pdf or .svg).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """List the materials, or print and plot the laws of one."""
+
+    def show() -> None:
+        if name is None and picture is not None:
+            raise InputError("--plot: name the material to draw, such as coldstack materials Ta")
+        if picture is not None:
+            _check_picture(picture)
+        from fem.materials.library import get_material
+        from solvers.figures.materials import list_materials, plot_material, print_material
+
+        if name is None:
+            list_materials()
+            return
+        try:
+            material = get_material(name)
+        except KeyError as error:
+            raise InputError(str(error.args[0])) from None
+        print_material(material)
+        if picture is not None:
+            plot_material(material, picture)
+            print(picture)
+
+    _on_first_rank(_world(), show)
+
+
+@app.command()
+def verify(
+    quick: Annotated[bool, typer.Option("--quick", help="A subset that takes about a minute.")] = False,
+    data: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the rows as JSON.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the book there: page, figure, JSON.", show_default=False),
+    ] = None,
+) -> None:
+    """Compare the code with exact solutions; exit code 3 if a row fails."""
+    comm = _world()
+
+    def check() -> None:
+        for path in (data, output):
+            if path is not None:
+                _check_writable(path)
+
+    _on_first_rank(comm, check)
+    from solvers.verification import book
+
+    rows = book.all_rows(quick, comm)
+    if comm.rank == 0:
+        book.print_rows(rows)
+        if data is not None:
+            book.write_json(rows, data)
+        if output is not None:
+            book.write_book(rows, output)
+    failed = sum(not row.passed for row in rows)
+    if failed:
+        raise ComputationError(f"{failed} of {len(rows)} rows of the verification failed")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of case files: every key and its unit."""
+
+    def show() -> None:
+        from solvers.case.schema import schema_text
+
+        print(schema_text())
+
+    _on_first_rank(_world(), show)
+
+
+@app.command()
+def doctor() -> None:
+    """Check the installation: what is missing, what to do."""
+    from solvers.command.doctor import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    if _launched_rank() and {"--help", "-h"} & set(sys.argv[1:]):
+        sys.exit(0)
+    code, message = 0, ""
+    try:
+        code = app(prog_name="coldstack", standalone_mode=False) or 0
+    except InputError as error:
+        code, message = INPUT_WRONG, str(error)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "coldstack"
+        text = error.format_message().rstrip(".")
+        code, message = INPUT_WRONG, f"coldstack: {text}; see {command} --help" if text else ""
+    except ComputationError as error:
+        code, message = FAILED, f"coldstack: {error}"
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+    except Exception:
+        # A mistake in the program on this rank alone: the others may wait for it for ever.
+        traceback.print_exc()
+        _leave(FAILED, "coldstack: unexpected error, please report it", alone=True)
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this code in some versions
+        message = "coldstack: interrupted"
+    _leave(code, message)
+
+
+def _leave(code: int, message: str, alone: bool = False) -> None:
+    """Say the message once, then end all ranks with the same code.
+
+    A rank that exits with an error makes mpirun kill the others, so all wait until rank 0 has
+    spoken. If the others do not come, they have not met the error: this rank speaks and ends all.
+    """
+    comm = _world() if code and _launched_rank() is not None else None
+    if message and (alone or comm is None or comm.rank == 0):
+        print(message, file=sys.stderr, flush=True)
+    if comm is not None and comm.size > 1:
+        sys.stdout.flush()
+        if alone:
+            comm.Abort(code)
+        request, started = comm.Ibarrier(), time.monotonic()
+        while not request.Test():
+            if time.monotonic() - started > PATIENCE:
+                print(f"[rank {comm.rank}] {message}", file=sys.stderr, flush=True)
+                comm.Abort(code)
+            time.sleep(0.002)
+    sys.exit(code)
+
+
+def _launched_rank() -> int | None:
+    """The rank a launcher such as mpirun told in the environment, known before MPI starts."""
+    names = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
+    return next((int(text) for name in names if (text := os.environ.get(name, "")).isdigit()), None)
+
+
+def _world() -> MPI.Intracomm:
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
+
+
+_T = TypeVar("_T")
+
+
+def _on_first_rank(comm: MPI.Intracomm, work: Callable[[], _T]) -> _T:
+    """Do something on rank 0 only; all ranks get its result, or its InputError."""
+    outcome: _T | InputError | None = None
+    if comm.rank == 0:
+        try:
+            outcome = work()
+        except InputError as error:
+            outcome = error
+    shared: _T | InputError = comm.bcast(outcome, root=0)
+    if isinstance(shared, InputError):
+        raise shared
+    return shared
+
+
+def _checked_case(
+    comm: MPI.Intracomm, file: Path, changes: list[str] | None, folder: Path, resume: bool = False
+) -> Case:
+    """Read a case and check all that can be known to be wrong before anything is written."""
+
+    def check() -> Case:
+        from solvers.case.model import load_case
+
+        case = load_case(file, changes or [])
+        _check_output(folder, resume)
+        return case
+
+    case = _on_first_rank(comm, check)
+    from solvers.simulation.build import stack_geometry  # imports PETSc, which must start on all ranks together
+
+    try:
+        stack_geometry(case)
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from None
+    return case
+
+
+def _check_output(folder: Path, resume: bool) -> None:
+    """Whether the output folder is new, or holds what is to be resumed."""
+    if resume:
+        if not (folder / "checkpoint").is_dir():
+            what = "holds no checkpoint" if folder.is_dir() else "no such folder"
+            raise InputError(f"{folder}: {what}, so there is nothing to resume")
+        return
+    if folder.exists():
+        raise InputError(
+            f"{folder}: the output folder exists already; choose another with --output DIR, "
+            "or go on with the run in it with --resume"
+        )
+    _check_writable(folder)
+
+
+def _check_picture(picture: Path) -> None:
+    formats = (".png", ".pdf", ".svg")
+    if picture.suffix.lower() not in formats:
+        raise InputError(f"{picture}: a picture ends in {', '.join(formats)}")
+    if not picture.parent.is_dir():
+        raise InputError(f"{picture}: there is no folder {picture.parent}")
+    _check_writable(picture)
+
+
+def _check_writable(path: Path) -> None:
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise InputError(f"{path}: cannot be written, because {parent} is a file")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: cannot be written, because {parent} is write-protected")
+
+
+if __name__ == "__main__":
+    main()

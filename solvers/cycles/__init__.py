@@ -1,0 +1,1 @@
+"""Many cycles: when a run ends, and jumps over cycles that change slowly."""

@@ -1,0 +1,1 @@
+"""The magnetic field: London equation with a normal fraction, eddy currents."""

@@ -1,0 +1,1 @@
+"""The heat equation of a layered stack as a network of nodes."""

@@ -1,0 +1,98 @@
+"""Which mechanism produced how much entropy, such that the sum is what stack, baths and loads gained, to round-off.
+
+In a step the energy of a node changes by the sum of what reached it, so its entropy change over its energy change is
+the one inverse temperature at which all of that counts: with it the entropy that leaves one end of a passage and
+arrives at the other, summed over all passages, is the entropy gained, however long the step. (The product of power and
+inverse temperatures at the stages of a step would miss a few per cent where a film of some 10 uK begins to warm up.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from solvers.heat.problem import Flow, HeatProblem
+
+Floats = npt.NDArray[np.float64]
+
+# Nodes whose u changes by less than this part of it count at their mean temperature (error of second order in it).
+SMALL_CHANGE = 1e-4
+
+
+def step_entropy(
+    problem: HeatProblem, before: Floats, after: Floats, f: Floats, flows: Sequence[tuple[float, Flow]]
+) -> dict[str, float]:
+    """Entropy that a step produced, J/K: by conduction, each contact, each bath and each load (collective).
+
+    Args:
+        problem: the heat problem.
+        before: u at the start of the step, K^2, (n_local,).
+        after: u at its end, K^2, (n_local,).
+        f: normal fraction, (n_local,).
+        flows: the flows of the step and the time that each of them counts, s.
+    """
+    space = problem.space
+    inverse = _inverse_temperature(problem, before, after, f)
+    local: dict[str, float] = {}
+    for passages in zip(*(flow.passages for _, flow in flows), strict=True):
+        first = passages[0]
+        energy = sum((time * p.power for (time, _), p in zip(flows, passages, strict=True)), np.zeros(len(first.i)))
+        flowing = energy != 0.0
+        if first.j is not None:
+            end = inverse[first.j][flowing]
+        else:
+            assert first.temperature is not None
+            with np.errstate(divide="ignore"):
+                end = 1.0 / first.temperature[flowing]
+        local[first.name] = float((energy[flowing] * (end - inverse[first.i][flowing])).sum())
+    total = space.comm.allreduce(np.array(list(local.values())))
+    produced = dict(zip(local, (float(value) for value in total), strict=True))
+    time = sum(time for time, _ in flows)
+    for name, power in problem.active_sources():
+        heated = power != 0.0
+        gained = np.zeros_like(power)
+        gained[heated] = time * power[heated] * inverse[heated]
+        produced[name] = float(space.layer_sums(gained).sum())
+    return produced
+
+
+def engage_entropy(problem: HeatProblem, before: Floats, after: Floats, f: Floats) -> dict[str, float]:
+    """Entropy produced when tied nodes came to one temperature, J/K, by the bath or contact that ties (collective).
+
+    A node that gained dE and dS produced dS - dE/T, with T the common temperature: what it would have produced in
+    touch with a large body at T. The sum over a tree of free nodes, whose energy does not change, is the sum of dS.
+
+    Args:
+        problem: the heat problem.
+        before: u before `HeatProblem.engage`, K^2, (n_local,).
+        after: u after it, K^2, (n_local,).
+        f: normal fraction, (n_local,).
+    """
+    names, tie = problem.tied_by()
+    energy = problem.energy(after, f)[0] - problem.energy(before, f)[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spent = np.where(energy == 0.0, 0.0, energy / np.sqrt(after))
+    produced = problem.entropy(after, f) - problem.entropy(before, f) - spent
+    n = problem.space.n_owned
+    total = np.bincount(tie[:n] + 1, produced[:n], minlength=len(names) + 1)[1:]
+    return dict(zip(names, (float(value) for value in problem.space.comm.allreduce(total)), strict=True))
+
+
+def _inverse_temperature(problem: HeatProblem, before: Floats, after: Floats, f: Floats) -> Floats:
+    """Mean 1/T of each node's energy change in a step, 1/K, (n_local,) (collective)."""
+    energy = problem.energy(after, f)[0] - problem.energy(before, f)[0]
+    entropy = problem.entropy(after, f) - problem.entropy(before, f)
+    matrix = problem.matrix
+    n = problem.space.n_owned
+    # Merged nodes count as one: heat that reaches one of them warms all.
+    energy[:n], entropy[:n] = (matrix.share(matrix.combine(values[:n])) for values in (energy, entropy))
+    problem.space.update_ghosts(energy)
+    problem.space.update_ghosts(entropy)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = 2.0 / (np.sqrt(before) + np.sqrt(after))
+        moved = np.abs(after - before) > SMALL_CHANGE * (after + before)
+        return np.asarray(np.where(moved & (energy != 0.0), entropy / energy, mean))

@@ -1,0 +1,196 @@
+"""The linear system of the heat network: a PETSc matrix filled from nodes and pairs, and its solver."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from fem.spaces.layerwise import LayerwiseSpace
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+# Hypre's settings for heat-like operators (HMIS coarsening, ext+i interpolation): 6-7 iterations up to 50k unknowns.
+AMG_OPTIONS = {
+    "pc_hypre_boomeramg_strong_threshold": "0.5",
+    "pc_hypre_boomeramg_coarsen_type": "HMIS",
+    "pc_hypre_boomeramg_interp_type": "ext+i",
+    "pc_hypre_boomeramg_P_max": "4",
+}
+TOLERANCE = 1e-10
+REBUILD_AFTER = 12  # iterations with a reused preconditioner that call for a new one
+
+
+class StepFailure(Exception):
+    """A time step did not work out; it can be tried again with a smaller one. Raised on all ranks together."""
+
+
+class NetworkMatrix:
+    """Jacobian of a network of nodes, in which some nodes may share one unknown.
+
+    Symmetric only where all conductances are constant in u.
+
+    Args:
+        space: numbering of the nodes.
+    """
+
+    def __init__(self, space: LayerwiseSpace) -> None:
+        self.space = space
+        self.iterations_max = 0
+        self.solves = 0
+        n, n_global = space.n_owned, space.n_global
+        self._sizes = ((n, n_global), (n, n_global))
+        self._ksp: PETSc.KSP | None = None
+
+    def merge(self, root: Longs, i: Ints, j: Ints) -> None:
+        """From now on let nodes share the unknown of their root, and these pairs conduct (collective).
+
+        Args:
+            root: global number of the node whose unknown each node uses, mostly its own, (n_local,).
+            i: local node numbers of all pairs that may conduct, (n_pairs,).
+            j: their partners, (n_pairs,).
+        """
+        self.i, self.j = i, j
+        self.dropped: Bools = root != self.space.global_index
+        self._unknown = root.astype(PETSc.IntType)
+        self._merges = self.space.comm.allreduce(int(self.dropped.any()), op=MPI.MAX) > 0
+        self._build()
+
+    def _build(self) -> None:
+        self.destroy()
+        n = self.space.n_owned
+        unknown = self._unknown
+        mat = PETSc.Mat().create(self.space.comm)
+        mat.setSizes(self._sizes)
+        mat.setType("aij")
+        # A dropped node keeps an identity row of its own; its pairs move to the root.
+        own = self.space.global_index[:n]
+        rows = np.concatenate([unknown, own, unknown[self.i], unknown[self.j]]).astype(np.int64)
+        columns = np.concatenate([unknown, own, unknown[self.j], unknown[self.i]])
+        entries, self._entry = np.unique(rows * self.space.n_global + columns, return_inverse=True)
+        row, column = np.divmod(entries, self.space.n_global)
+        self._rows, starts = np.unique(row, return_index=True)
+        self._rows = self._rows.astype(PETSc.IntType)
+        self._offsets = np.append(starts, len(row)).astype(PETSc.IntType)
+        self._columns = column.astype(PETSc.IntType)
+        mat.setUp()
+        self._mat = mat
+        self._right, self._solution = mat.createVecs()
+        self._gathered = self._right.duplicate()
+        indices = PETSc.IS().createGeneral(unknown[:n], comm=self.space.comm)
+        self._scatter = PETSc.Scatter().create(self._solution, indices, self._gathered, None)
+        indices.destroy()
+
+        ksp = PETSc.KSP().create(self.space.comm)
+        ksp.setOptionsPrefix("heat_")
+        ksp.setOperators(mat)
+        ksp.setType("gmres")
+        ksp.setTolerances(rtol=TOLERANCE, atol=1e-300, max_it=100)
+        pc = ksp.getPC()
+        pc.setType("hypre")
+        pc.setHYPREType("boomeramg")
+        options = PETSc.Options("heat_")
+        defaults = {key: value for key, value in AMG_OPTIONS.items() if not options.hasName(key)}
+        for key, value in defaults.items():
+            options.setValue(key, value)
+        ksp.setFromOptions()
+        for key in defaults:
+            options.delValue(key)
+        self._ksp = ksp
+        self._stale, self._reused = True, False
+
+    def destroy(self) -> None:
+        """Free the PETSc objects."""
+        if self._ksp is not None:
+            for item in (self._ksp, self._scatter, self._gathered, self._solution, self._right, self._mat):
+                item.destroy()
+            self._ksp = None
+
+    def fill(self, diagonal: Floats, of_i: Floats, of_j: Floats, held: Bools) -> None:
+        """Set the values (collective).
+
+        Args:
+            diagonal: this rank's contributions to the diagonal, (n_local,).
+            of_i: flow from i to j per unit of u_i, (n_pairs,).
+            of_j: flow from j to i per unit of u_j, (n_pairs,).
+            held: nodes whose value is fixed; every rank that sees a node must say the same, (n_local,).
+        """
+        n = self.space.n_owned
+        local = float(np.abs(diagonal).max(initial=0.0))
+        self._scale = 1.0 / (self.space.comm.allreduce(local, op=MPI.MAX) or 1.0)
+        diagonal = np.where(held, 0.0, diagonal * self._scale)
+        fixed = held[self.i] | held[self.j]
+        of_i, of_j = (np.where(fixed, 0.0, x * self._scale) for x in (of_i, of_j))
+        identity = np.where(held[:n] | self.dropped[:n], 1.0, 0.0)
+        values = np.concatenate([diagonal, identity, -of_j, -of_i])
+        values = np.bincount(self._entry, values, minlength=len(self._columns))
+        self._mat.zeroEntries()
+        add = PETSc.InsertMode.ADD_VALUES
+        self._mat.setValuesIJV(self._offsets, self._columns, values, add, rowmap=self._rows)
+        self._mat.assemble()
+        assert self._ksp is not None
+        self._reused = not self._stale
+        self._stale = False
+        self._ksp.getPC().setReusePreconditioner(self._reused)
+
+    def solve(self, right: Floats, rtol: float = TOLERANCE) -> Floats:
+        """Solve for owned values; dropped nodes get the value of their root (collective).
+
+        Args:
+            right: right-hand side at owned nodes; those of dropped nodes are added to their roots.
+            rtol: residual at which to stop, relative to the first.
+
+        Returns:
+            Solution at owned nodes, (n_owned,).
+
+        Raises:
+            StepFailure: the iteration did not converge.
+        """
+        assert self._ksp is not None
+        self._ksp.setTolerances(rtol=rtol)
+        x = self._iterate(right)
+        if self._ksp.getConvergedReason() <= 0 and self._reused:
+            self._reused = False
+            self._ksp.getPC().setReusePreconditioner(False)
+            x = self._iterate(right)
+        reason, iterations = self._ksp.getConvergedReason(), self._ksp.getIterationNumber()
+        if reason <= 0:
+            self._stale = True
+            raise StepFailure(f"heat: linear solver gave up (PETSc reason {reason})")
+        self._stale |= iterations > REBUILD_AFTER
+        self.iterations_max = max(self.iterations_max, iterations)
+        self.solves += 1
+        return x
+
+    def _iterate(self, right: Floats) -> Floats:
+        assert self._ksp is not None
+        self._right.array_w[:] = self.combine(right) * self._scale
+        self._ksp.solve(self._right, self._solution)
+        return self._spread()
+
+    def combine(self, values: Floats) -> Floats:
+        """Owned values with those of dropped nodes added to their roots, and 0 in their place (collective)."""
+        if not self._merges:
+            return values
+        n = self.space.n_owned
+        self._right.set(0.0)
+        self._right.setValues(self._unknown[:n], values, addv=PETSc.InsertMode.ADD_VALUES)
+        self._right.assemble()
+        return np.array(self._right.array_r)
+
+    def share(self, values: Floats) -> Floats:
+        """Owned values with those of dropped nodes replaced by their root's (collective)."""
+        if not self._merges:
+            return values
+        self._solution.array_w[:] = values
+        return self._spread()
+
+    def _spread(self) -> Floats:
+        if not self._merges:
+            return np.array(self._solution.array_r)
+        self._scatter.scatter(self._solution, self._gathered)
+        return np.array(self._gathered.array_r)

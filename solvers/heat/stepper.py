@@ -1,0 +1,348 @@
+"""One adaptive step of the heat equation: SDIRK2 with Newton and an exact energy balance of the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from solvers.heat import spin_energy
+from solvers.heat.entropy import step_entropy
+from solvers.heat.matrix import StepFailure
+from solvers.heat.problem import Flow, HeatProblem
+
+Floats = npt.NDArray[np.float64]
+
+GAMMA = 1.0 - 1.0 / np.sqrt(2.0)  # SDIRK2, L-stable and stiffly accurate (Alexander 1977)
+NEWTON_LIMIT = 30
+NEWTON_TOLERANCE = 1e-9  # largest change of u, relative to itself and 1e-4 of the hottest connected layer
+BALANCE_TOLERANCE = 1e-13  # energy balance of a layer, relative to its energy
+FILTER_TOLERANCE = 1e-7  # of the solves that filter the error: the length of a step must not depend on the ranks
+EPSILON = float(np.finfo(float).eps)
+SAFETY, GROWTH, SHRINK = 0.9, 5.0, 0.2
+SHORTEST = 1e-18  # steps shorter than this part of the whole time mean that there is no solution to be found
+STEADY_TOLERANCE = 1e-12  # change of u, relative to itself and the hottest connected layer, of two long steps
+STEADY_LIMIT = 60
+# Third-order weights of the rates at 0, GAMMA dt and dt (exact for linear relaxation), minus those of the method.
+_ORDER_CONDITIONS = np.array([[1.0, 1.0, 1.0], [0.0, GAMMA, 1.0], [0.0, GAMMA**2, 0.5]])
+ERROR_WEIGHTS = np.linalg.solve(_ORDER_CONDITIONS, [1.0, 1 / 2, 1 / 6]) - [0.0, 1 - GAMMA, GAMMA]
+
+
+@dataclass
+class Step:
+    """An accepted step.
+
+    Attributes:
+        dt: its length in s.
+        u: the new state, K^2, (n_local,).
+        contact: energy through each contact in the step, J, lower to upper, by name.
+        bath: energy given to each bath, J, by name.
+        source: energy put in by sources, J.
+        entropy: entropy produced by conduction, contacts, baths and sources, J/K, by name.
+        error: estimated error over tolerance.
+    """
+
+    dt: float
+    u: Floats
+    contact: dict[str, float]
+    bath: dict[str, float]
+    source: float
+    entropy: dict[str, float]
+    error: float
+
+
+@dataclass
+class _State:
+    """Everything known at a trial u."""
+
+    u: Floats
+    energy: Floats
+    slope: Floats
+    flow: Flow
+    residual: Floats
+
+
+class HeatStepper:
+    """Advances u = T^2 of a heat problem at a fixed normal fraction.
+
+    Args:
+        problem: the heat problem; its active contacts may change between steps.
+        rtol: error of a step relative to the energy of each layer plus its energy at the temperature of the hottest
+            layer it is in contact with.
+    """
+
+    def __init__(self, problem: HeatProblem, rtol: float = 1e-3) -> None:
+        self.problem, self.rtol = problem, rtol
+        self.newton_max = 0
+        self.rejected = 0
+
+    # ---- one implicit stage ----------------------------------------------------------------------
+    def _evaluate(self, u: Floats, f: Floats, target: Floats, h: float) -> _State:
+        energy, slope = self.problem.energy(u, f)
+        flow = self.problem.power(u, f)
+        residual = np.where(self.problem.held, 0.0, energy - target - h * flow.nodal)
+        return _State(u, energy, slope, flow, residual)
+
+    def solve_stage(self, u: Floats, f: Floats, target: Floats, h: float) -> _State:
+        """Solve energy(u) - h power(u) = target (collective).
+
+        Args:
+            u: first guess, K^2, (n_local,); held nodes have their values.
+            f: normal fraction, (n_local,).
+            target: nodal energies, J, (n_local,).
+            h: s.
+
+        Raises:
+            StepFailure: no convergence, or a temperature would turn negative.
+        """
+        problem = self.problem
+        n, held = problem.space.n_owned, problem.held
+        free = ~held[:n]
+        hot = problem.hottest(u)
+        state = self._evaluate(u, f, target, h)
+        for iteration in range(1, NEWTON_LIMIT + 1):
+            slopes = state.flow.slopes
+            flow_slope = state.flow.bath_slope.copy()
+            for s in slopes:
+                flow_slope += np.bincount(s.i, s.of_i, minlength=len(u))
+                flow_slope += np.bincount(s.j, s.of_j, minlength=len(u))
+            diagonal = h * flow_slope
+            diagonal[:n] += state.slope[:n]
+            of_i, of_j = (h * np.concatenate([getattr(s, side) for s in slopes]) for side in ("of_i", "of_j"))
+            problem.matrix.fill(diagonal, of_i, of_j, held)
+            change = np.zeros_like(u)
+            change[:n] = -problem.matrix.solve(state.residual[:n])
+            new = np.maximum(state.u + problem.space.update_ghosts(change), 0.1 * state.u)
+            state = self._balance(self._evaluate(problem.hold(new), f, target, h), f, target, h)
+
+            self.newton_max = max(self.newton_max, iteration)
+            size = problem.space.accumulate(diagonal)[:n]
+            left = np.abs(problem.matrix.combine(state.residual[:n]))
+            scale = size * (state.u + 1e-4 * hot)[:n]
+            worst = float((left[free] / scale[free]).max(initial=0.0))
+            if problem.space.comm.allreduce(worst, op=MPI.MAX) < NEWTON_TOLERANCE:
+                return state
+        raise StepFailure(f"heat: Newton did not converge in {NEWTON_LIMIT} iterations")
+
+    def _groups(self, state: _State, h: float) -> tuple[Floats, Floats, Floats]:
+        """Residual, round-off level (J) and Jacobian (J/K^2) of the energy balance of the groups of layers."""
+        problem = self.problem
+        group, size, n = problem.group, problem.n_groups + 1, problem.space.n_owned
+        owned = group[:n] + 1
+        residual: Floats = np.bincount(owned, state.residual[:n], minlength=size).astype(np.float64)
+        # What can be closed: the energy of the layers, and sums of flows that nearly cancel, to round-off.
+        gross = BALANCE_TOLERANCE * spin_energy.heat(problem, state.u, state.energy)[:n]
+        gross += 4 * EPSILON * (np.abs(state.energy[:n]) + h * np.abs(state.flow.nodal[:n]))
+        level: Floats = np.bincount(owned, gross, minlength=size).astype(np.float64)
+        level += 4 * EPSILON * np.bincount(group + 1, h * state.flow.bath_slope * state.u, minlength=size)
+        jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size).astype(np.float64))
+        jacobian += np.diag(np.bincount(group + 1, h * state.flow.bath_slope, minlength=size))
+        for s in state.flow.slopes:
+            cross = group[s.i] != group[s.j]  # flow inside a group cancels in its balance
+            a, b = group[s.i[cross]] + 1, group[s.j[cross]] + 1
+            of_i, of_j = h * s.of_i[cross], h * s.of_j[cross]
+            for row, column, value in ((a, a, of_i), (a, b, -of_j), (b, a, -of_i), (b, b, of_j)):
+                flat = np.bincount(row * size + column, value, minlength=size * size)
+                jacobian += flat.reshape(size, size)
+            gross = of_i * state.u[s.i[cross]] + of_j * state.u[s.j[cross]]
+            for row in (a, b):
+                level += 4 * EPSILON * np.bincount(row, gross, minlength=size)
+        total = problem.space.comm.allreduce(np.concatenate([residual, level, jacobian.reshape(-1)]))
+        residual, level, jacobian = np.split(total, [size, 2 * size])
+        return residual[1:], level[1:], jacobian.reshape(size, size)[1:, 1:]
+
+    def _balance(self, state: _State, f: Floats, target: Floats, h: float) -> _State:
+        """Shift u of each group of layers by a constant so that its energy balance closes (collective)."""
+        problem = self.problem
+        if problem.n_groups == 0:
+            return state
+        free = problem.group >= 0
+        for _ in range(NEWTON_LIMIT):
+            residual, level, jacobian = self._groups(state, h)
+            if (np.abs(residual) <= level).all():
+                return state
+            shift = np.zeros_like(state.u)
+            shift[free] = -np.linalg.solve(jacobian, residual)[problem.group[free]]
+            lowest = float((shift[free] / state.u[free]).min(initial=0.0))
+            lowest = problem.space.comm.allreduce(lowest, op=MPI.MIN)
+            if lowest < -0.9:
+                shift *= 0.9 / -lowest
+            state = self._evaluate(state.u + shift, f, target, h)
+        raise StepFailure("heat: the energy balance of the layers did not close")
+
+    # ---- one step --------------------------------------------------------------------------------
+    def step(self, u: Floats, f: Floats, dt: float) -> Step:
+        """One SDIRK2 step, or one backward-Euler step of GAMMA dt where a second stage would go negative (collective).
+
+        Raises:
+            StepFailure: no convergence.
+        """
+        problem = self.problem
+        energy, _ = problem.energy(u, f)
+        h = GAMMA * dt
+        first = self.solve_stage(u, f, energy, h)
+        rate1 = (first.energy - energy) / h
+        problem.close(first.flow, rate1)
+        target = energy + (dt - h) * rate1
+        lowest = float((target - spin_energy.lowest_energy(problem))[~problem.held].min(initial=np.inf))
+        rate0 = np.where(problem.held, 0.0, problem.power(u, f).nodal)
+        if problem.space.comm.allreduce(lowest, op=MPI.MIN) <= 0:
+            error = self._error(first, f, h / 2 * (rate1 - rate0), h)
+            return self._finish(h, u, f, first, [(h, first.flow)], error)
+        second = self.solve_stage(first.u, f, target, h)
+        rate2 = (second.energy - target) / h
+        problem.close(second.flow, rate2)
+        w0, w1, w2 = dt * ERROR_WEIGHTS
+        error = self._error(second, f, w0 * rate0 + w1 * rate1 + w2 * rate2, h)
+        return self._finish(dt, u, f, second, [(dt - h, first.flow), (h, second.flow)], error)
+
+    def _finish(
+        self, dt: float, u: Floats, f: Floats, state: _State, flows: list[tuple[float, Flow]], error: float
+    ) -> Step:
+        def total(name: str) -> dict[str, float]:
+            keys = {k for _, flow in flows for k in getattr(flow, name)}
+            return {k: sum(w * getattr(flow, name).get(k, 0.0) for w, flow in flows) for k in sorted(keys)}
+
+        source = sum(w * flow.source for w, flow in flows)
+        entropy = step_entropy(self.problem, u, state.u, f, flows)
+        return Step(dt, state.u, total("contact"), total("bath"), source, entropy, error)
+
+    def _scale(self, u: Floats, f: Floats, energy: Floats) -> Floats:
+        """What errors of the nodal energies are measured against, J, (n_local,) (collective)."""
+        problem, hot = self.problem, self.problem.hottest(u)
+        return np.asarray(
+            spin_energy.heat(problem, u, energy) + spin_energy.heat(problem, hot, problem.energy(hot, f)[0])
+        )
+
+    def _error(self, state: _State, f: Floats, error: Floats, h: float) -> float:
+        """Size of a nodal energy error over the tolerance: the larger of layer means and filtered nodes."""
+        problem = self.problem
+        space, n = problem.space, problem.space.n_owned
+        scale = self._scale(state.u, f, state.energy)
+        # What relaxes within the step is damped by the method like 1/dt: filter twice, or it is taken for an error.
+        node = np.where(problem.held, 0.0, error)[:n]
+        for _ in range(2):
+            node = state.slope[:n] * problem.matrix.solve(node, FILTER_TOLERANCE)
+        weight = space.volume[:n]
+        local = np.zeros(2)
+        worst = 0.0
+        size = problem.n_groups + 1
+        owned = problem.group[:n] + 1
+        sums = [np.bincount(owned, v[:n], minlength=size) for v in (error, scale, state.slope)]
+        sums = list(space.comm.allreduce(np.array(sums))[:, 1:])
+        if problem.n_groups:
+            _, _, jacobian = self._groups(state, h)
+            mean = sums[0]
+            for _ in range(2):
+                mean = sums[2] * np.linalg.solve(jacobian, mean)
+            worst = float(np.abs(mean / sums[1]).max())
+        free = owned > 0
+        local[0] = float((weight * (node / scale[:n]) ** 2)[free].sum())
+        local[1] = float(weight[free].sum())
+        total = space.comm.allreduce(local)
+        rms = float(np.sqrt(total[0] / total[1])) if total[1] > 0 else 0.0
+        return max(worst, rms) / self.rtol
+
+    # ---- many steps ------------------------------------------------------------------------------
+    def advance(self, u: Floats, f: Floats, duration: float, on_step: Callable[[Step], None] | None = None) -> Step:
+        """As many steps as it takes, their length chosen by the error, from a state to the end of a time (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction, (n_local,).
+            duration: s.
+            on_step: called after every accepted step.
+
+        Returns:
+            The sum of all steps; its error is the largest.
+
+        Raises:
+            StepFailure: no step, however small, works out.
+        """
+        total = Step(0.0, u, {}, {}, 0.0, {}, 0.0)
+        dt = self.first_dt(u, f)
+        while total.dt < duration:
+            left = duration - total.dt
+            dt = min(dt, left)
+            if dt < SHORTEST * duration:
+                raise StepFailure(f"heat: no time step works out, down to {dt:.1e} s")
+            try:
+                step = self.step(total.u, f, dt)
+            except StepFailure:
+                self.rejected += 1
+                dt *= 0.25
+                continue
+            dt = self.next_dt(step)
+            if step.error > 1.0:
+                self.rejected += 1
+                dt = min(dt, 0.9 * step.dt)
+                continue
+            if on_step is not None:
+                on_step(step)
+            total = _sum(total, step)
+            if step.dt == left:
+                break
+        total.dt = duration
+        return total
+
+    def steady(self, u: Floats, f: Floats) -> tuple[Floats, Flow]:
+        """The state that a problem tied to some bath comes to in the end (collective).
+
+        Returns:
+            Its u, and the powers in it.
+
+        Raises:
+            StepFailure: no convergence.
+        """
+        problem = self.problem
+        u, _, _ = problem.engage(u, f)
+        dt = min(self.first_dt(u, f), 1.0) or 1.0
+        quiet = 0
+        for _ in range(STEADY_LIMIT):
+            energy, _ = problem.energy(u, f)
+            state = self.solve_stage(u, f, energy, dt)
+            change = np.abs(state.u - u) / (state.u + problem.hottest(state.u))
+            u = state.u
+            moving = problem.space.comm.allreduce(float(change.max(initial=0.0)), op=MPI.MAX) > STEADY_TOLERANCE
+            quiet = 0 if moving else quiet + 1
+            if quiet == 2:
+                problem.close(state.flow, np.asarray((state.energy - energy) / dt))
+                return u, state.flow
+            dt *= 10.0
+        raise StepFailure("heat: no steady state; is some layer without a bath?")
+
+    def first_dt(self, u: Floats, f: Floats) -> float:
+        """A first step that changes no layer's energy by more than about sqrt(rtol) / 2 of its scale (collective)."""
+        problem = self.problem
+        power = problem.power(u, f).nodal
+        scale = self._scale(u, f, problem.energy(u, f)[0])
+        free = ~problem.held
+        sums, scales = problem.space.layer_sums(np.where(free, power, 0.0), np.where(free, scale, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shortest = float(np.where(sums == 0, np.inf, scales / np.abs(sums)).min())
+        return 0.5 * float(np.sqrt(self.rtol)) * shortest
+
+    def next_dt(self, step: Step) -> float:
+        """Length for the next step, or for another try of a rejected one (s)."""
+        factor = GROWTH if step.error == 0 else SAFETY / np.cbrt(step.error)
+        return step.dt * float(np.clip(factor, SHRINK, GROWTH))
+
+
+def _sum(total: Step, step: Step) -> Step:
+    """Two steps as one."""
+
+    def add(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+        return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
+
+    return Step(
+        total.dt + step.dt,
+        step.u,
+        add(total.contact, step.contact),
+        add(total.bath, step.bath),
+        total.source + step.source,
+        add(total.entropy, step.entropy),
+        max(total.error, step.error),
+    )

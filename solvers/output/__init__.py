@@ -1,0 +1,1 @@
+"""What a run writes: history, accounts, profiles, fields, checkpoint, summary."""

@@ -1,0 +1,169 @@
+"""Fields of a run for ParaView: VTX files (ADIOS2 BP4) with the temperature of the solids and the magnetic field.
+
+Open a .bp folder in ParaView with its ADIOS2VTXReader. Coordinates are those of the mesh: micrometres for a stack,
+since ParaView's cameras, planes and pickers do not work well on objects of 1e-5; all values are in SI units. A
+quarter model gives its quarter only. Every array has its own value at each corner of each cell (discontinuous
+Lagrange of degree 1), so that the jumps at interfaces are in the file as they are in the computation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import basix
+import dolfinx.fem
+import dolfinx.io
+import dolfinx.mesh
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem.constants import MU0
+from meshes import compat
+from solvers.errors import ComputationError
+from solvers.field.problem import TransportCurrent
+from solvers.heat.two_temperatures import layer_of
+from solvers.simulation.simulation import Simulation
+from solvers.switching.switching import Switching
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+def write_fields(sim: Simulation, folder: Path, name: str) -> list[Path]:
+    """Write the present fields (collective); the time step in the files is the time since the run began, in s.
+
+    NAME-temperature.bp, on the cells of the layers and their barriers: `temperature_K`, `lattice_temperature_K` (only
+    where some layer has two temperatures; then `temperature_K` is that of the electrons), `normal_fraction` (1 outside
+    superconductors) and `material_number`: the number of the layer whose material it is, 1 for the lowest.
+
+    NAME-field.bp, on all cells, only for a case with a drive: `B_T`, `H_A_per_m` = B / mu0, `J_A_per_m2` (the
+    supercurrent), and `normal_fraction` and `material_number` again (of the columns, as the field problem has them;
+    vacuum: 1 and 0).
+
+    Args:
+        sim: the run.
+        folder: where to write; it is made if need be.
+        name: first part of the file names. Files of that name are replaced.
+
+    Returns:
+        The files (they are folders).
+
+    Raises:
+        ComputationError: the folder cannot be made; raised on all ranks.
+    """
+    problem = ""
+    if sim.comm.rank == 0:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as failure:
+            problem = str(failure)
+    problem = sim.comm.bcast(problem)
+    if problem:
+        raise ComputationError(f"the fields cannot be written: {problem}")
+    paths = [folder / f"{name}-temperature.bp"]
+    _write(paths[0], temperature_functions(sim), sim.clock.time)
+    if sim.switching is not None:
+        paths.append(folder / f"{name}-field.bp")
+        _write(paths[1], field_functions(sim, sim.switching), sim.clock.time)
+    return paths
+
+
+def _write(path: Path, functions: list[dolfinx.fem.Function], time: float) -> None:
+    with dolfinx.io.VTXWriter(functions[0].function_space.mesh.comm, path, functions, engine="BP4") as writer:
+        writer.write(time)
+
+
+def temperature_functions(sim: Simulation) -> list[dolfinx.fem.Function]:
+    """Temperature (K), normal fraction and material number on a mesh of the solid cells only (collective)."""
+    space = sim.heat.space
+    solid = _without_ghosts(space.tagged.mesh, space.cells)
+    main = _main_cells(sim)
+    nodes = np.empty((space.cells.max(initial=-1) + 1, space.cell_nodes.shape[1]), dtype=np.int32)
+    nodes[space.cells[main]] = space.cell_nodes[main]
+    both = nodes.copy()
+    both[space.cells[~main]] = space.cell_nodes[~main]
+    nodes, both = nodes[solid.cell_map], both[solid.cell_map]
+    temperature: Floats = np.sqrt(np.maximum(sim.u, 0.0))
+    lattice = [_scalar(solid.mesh, "lattice_temperature_K", temperature[both])]
+    return [
+        _scalar(solid.mesh, "temperature_K", temperature[nodes]),
+        *(lattice if any(layer.electron_phonon for layer in sim.case.layer) else []),
+        _scalar(solid.mesh, "normal_fraction", sim.f[nodes]),
+        _scalar(solid.mesh, "material_number", np.asarray(space.layer[nodes] + 1.0)),
+    ]
+
+
+def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.Function]:
+    """B (T), H (A/m), J (A/m^2), normal fraction and material number on the whole mesh (collective).
+
+    curl A and A of first-order Nedelec elements on boxes are in the space the files use: nothing is smoothed.
+    """
+    problem, pattern, mesh = switching.problem, switching.pattern, sim.tagged.mesh
+    drive = sim.drive_value()
+    if pattern is None:
+        assert drive == 0.0, "the field has not been solved for this drive"
+    factor = 0.0 if pattern is None else pattern.amplitude(drive)
+    fraction = switching.cell_fraction()
+    everything = _without_ghosts(mesh, np.arange(len(fraction), dtype=np.int32))
+    cells = everything.cell_map
+    flux: Floats = factor / problem.unit**2 * _at_corners(ufl.curl(problem.potential), mesh, cells)
+    current = np.zeros_like(flux)
+    if pattern is not None:
+        # The screening is that of the pattern: the problem's own belongs to the last solution, which may be another.
+        screening = np.zeros(len(fraction))
+        for film, depth in zip(switching.films, pattern.depths, strict=True):
+            inside = sim.tagged.cells(film.group)
+            screening[inside] = (1.0 - fraction[inside]) / depth**2
+        potential = _at_corners(problem.potential, mesh, cells)
+        if isinstance(problem.drive, TransportCurrent):
+            potential[np.isin(cells, sim.tagged.cells(*problem.drive.groups))] += pattern.phase * problem.grad_chi
+        current = -factor / (MU0 * problem.unit) * screening[cells, None, None] * potential
+    space = sim.heat.space
+    layer = np.zeros(len(fraction))
+    main = _main_cells(sim)
+    layer[space.cells[main]] = space.layer[space.cell_nodes[main, 0]] + 1.0
+    corners = np.ones(flux.shape[1])
+    return [
+        _vector(everything.mesh, "B_T", flux),
+        _vector(everything.mesh, "H_A_per_m", np.asarray(flux / MU0)),
+        _vector(everything.mesh, "J_A_per_m2", current),
+        _scalar(everything.mesh, "normal_fraction", fraction[cells, None] * corners),
+        _scalar(everything.mesh, "material_number", layer[cells, None] * corners),
+    ]
+
+
+def _main_cells(sim: Simulation) -> npt.NDArray[np.bool_]:
+    """Which cells of the heat space are those of the case's layers, not of a lattice on the same cells."""
+    space = sim.heat.space
+    main = np.array([layer_of(name) == name for name in space.names])
+    return np.asarray(main[space.layer[space.cell_nodes[:, 0]]])
+
+
+def _without_ghosts(mesh: dolfinx.mesh.Mesh, cells: Ints) -> compat.Submesh:
+    """Submesh of those of some cells that this rank owns (collective).
+
+    VTXWriter writes ghost cells too: ParaView would count them twice in its integrals.
+    """
+    return compat.create_submesh(mesh, 3, np.unique(cells[cells < mesh.topology.index_map(3).size_local]))
+
+
+def _at_corners(expression: ufl.core.expr.Expr, mesh: dolfinx.mesh.Mesh, cells: Ints) -> Floats:
+    """A vector at the corners of cells as each cell has it, (n_cells, corners, 3)."""
+    corners: Floats = np.asarray(basix.geometry(basix.CellType[mesh.topology.cell_name()]))
+    values = dolfinx.fem.Expression(expression, corners).eval(mesh, cells)
+    return np.asarray(values).reshape(len(cells), len(corners), 3)
+
+
+def _scalar(mesh: dolfinx.mesh.Mesh, name: str, values: Floats) -> dolfinx.fem.Function:
+    """Function with a value at each corner of each local cell, (n_cells, corners)."""
+    function = dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("DG", 1)), name=name)
+    function.x.array[function.function_space.dofmap.list] = values
+    return function
+
+
+def _vector(mesh: dolfinx.mesh.Mesh, name: str, values: Floats) -> dolfinx.fem.Function:
+    """Function with a vector at each corner of each local cell, (n_cells, corners, 3)."""
+    function = dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("DG", 1, (3,))), name=name)
+    function.x.array.reshape(-1, 3)[function.function_space.dofmap.list] = values
+    return function

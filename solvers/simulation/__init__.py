@@ -1,0 +1,1 @@
+"""A run: from a case to problems, and through the phases of its cycle."""

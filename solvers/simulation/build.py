@@ -1,0 +1,236 @@
+"""From a case to the objects that compute it: geometry, materials, contacts, baths, loads and films."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fem.interfaces.laws import Conductance, InterfaceLaw, PhononContact, TunnelJunction, phonon_boundary_conductance
+from fem.materials.material import Material
+from meshes.stack import LayerGeometry, StackGeometry
+from meshes.tagged import TaggedMesh
+from solvers.case.blocks import Bath as BathBlock
+from solvers.case.blocks import Interface, Load
+from solvers.case.materials import layer_material
+from solvers.case.model import Case
+from solvers.field.problem import AppliedField, FieldProblem, TransportCurrent
+from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
+from solvers.heat.two_temperatures import coupling, electrons, lattice, lattice_name, reached, touching
+from solvers.switching.columns import Film
+from solvers.switching.eddy_currents import Conductor
+
+AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
+
+# Automatic cell sizes: fractions of the narrowest footprint laterally, of the thickness vertically, and the distance
+# of the walls in widths of the widest footprint (design trials: 0.3 % of the surface field).
+EDGE_FRACTION, INTERIOR_FRACTION, NORMAL_FRACTION, LARGEST_FRACTION = 1 / 28, 1 / 9, 1 / 8, 1 / 4
+PADDING_WIDTHS = 10.0
+# Thinnest barrier that eddy currents allow, over the thinner of its neighbours: the gauge of a block of metal that
+# nothing but a thinner one connects drowns in round-off.
+EDDY_BARRIER = 1e-3
+
+
+def materials(case: Case) -> list[Material]:
+    """Material of each layer, overrides applied."""
+    return [layer_material(case, k) for k in range(len(case.layer))]
+
+
+def superconducts(material: Material, temperature: float) -> bool:
+    """Whether a material is a superconductor at a temperature (K)."""
+    return material.critical_temperature is not None and temperature < material.critical_temperature
+
+
+def is_quarter(case: Case) -> bool:
+    """Whether the case is computed on a quarter of the stack."""
+    return case.mesh.symmetry != "full" and not case.symmetry_obstacles()
+
+
+def stack_geometry(case: Case) -> StackGeometry:
+    """Geometry and cell sizes of a case's stack."""
+    names = [layer.name for layer in case.layer]
+    laws = materials(case)
+    screened = [superconducts(material, case.start) for material in laws]
+    conducts = [material.resistivity is not None for material in laws]
+    narrow = min(min(layer.size) for layer in case.layer)
+    edge = case.mesh.edge_cell or narrow * EDGE_FRACTION
+    interior = case.mesh.interior_cell or narrow * INTERIOR_FRACTION
+    layers = []
+    for layer, material, superconducting in zip(case.layer, laws, screened, strict=True):
+        cell = layer.thickness * NORMAL_FRACTION
+        if superconducting:
+            cell = min(layer.thickness / 4, case.mesh.surface_cell * float(material.penetration_depth(case.start)))
+        layers.append(
+            LayerGeometry(
+                name=layer.name,
+                thickness=layer.thickness,
+                size=layer.size,
+                center=layer.center,
+                bottom_cell=cell,
+                top_cell=cell,
+                growth=case.mesh.growth,
+                largest_cell=case.mesh.largest_cell or layer.thickness * LARGEST_FRACTION,
+                edge_cell=edge,
+                interior_cell=interior,
+            )
+        )
+    # Between two superconductors one layer of cells without a London term stops the supercurrent. Eddy currents do not
+    # pass a tunnel barrier either: 20 mOhm, say, against 0.1 uOhm around a block of copper.
+    eddy = case.physics.eddy
+    barriers = {
+        k: max(case.mesh.barrier, EDDY_BARRIER * min(layers[k].thickness, layers[k + 1].thickness) if eddy else 0.0)
+        for k in range(len(layers) - 1)
+        if (screened[k] and screened[k + 1])
+        or (eddy and conducts[k] and conducts[k + 1] and not _welded(case.interface_above(k)))
+    }
+    conductor = case.drive.current_through if case.drive else None
+    wide = max(max(layer.size) if conductor != layer.name else layer.size[1] for layer in case.layer)
+    return StackGeometry(
+        layers=tuple(layers),
+        barriers=barriers,
+        conductor=conductor if conductor in names else None,
+        padding=case.mesh.padding or PADDING_WIDTHS * wide,
+        return_plane=case.drive.return_plane if case.drive else None,
+        quarter=is_quarter(case),
+        lateral_growth=case.mesh.lateral_growth,
+    )
+
+
+def _welded(block: Interface) -> bool:
+    """Whether two layers are one piece of metal, electrically too: an ideal heat switch conducts heat only."""
+    return block.contact == "perfect" and block.conducts_in is None
+
+
+def layer_groups(stack: StackGeometry) -> dict[str, list[str]]:
+    """Cell groups of each layer in the heat problem: a barrier belongs to the layer above it."""
+    groups = {layer.name: [layer.name] for layer in stack.layers}
+    for k in stack.barriers:
+        name = stack.layers[k + 1].name
+        groups[name].append(f"{name}.barrier")
+    return groups
+
+
+@dataclass(frozen=True)
+class Gate:
+    """When a contact, bath or load is on: phase names, or None for always."""
+
+    name: str
+    phases: tuple[str, ...] | None
+
+    def open(self, phase: str) -> bool:
+        """Whether it is on in a phase."""
+        return self.phases is None or phase in self.phases
+
+
+def interface_laws(block: Interface, lower: Material, upper: Material) -> dict[str, InterfaceLaw | None]:
+    """Flux laws of an interface block by mechanism; None for a perfect or ideal contact."""
+    if block.contact is not None:
+        return {block.contact: None}
+    laws: dict[str, InterfaceLaw | None] = {}
+    if block.resistance_area is not None:
+        laws["junction"] = TunnelJunction(lower, upper, block.resistance_area, block.dynes or 0.0)
+    if block.conductance is not None:
+        laws["conductance"] = Conductance(block.conductance)
+    if block.phonons is not None:
+        laws["phonons"] = PhononContact(phonon_boundary_conductance(lower, upper), block.phonons)
+    return laws
+
+
+def bath_law(block: BathBlock, material: Material) -> InterfaceLaw | None:
+    """Flux law of a bath block; None where the bath holds the temperature."""
+    if block.conductance is not None:
+        return Conductance(block.conductance)
+    if block.phonons is not None:
+        return PhononContact(phonon_boundary_conductance(material, material), block.phonons)
+    return None
+
+
+def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[HeatProblem, list[Gate]]:
+    """Heat problem of a case, and when its contacts, baths and loads are on."""
+    laws, groups = materials(case), layer_groups(stack)
+    names = [layer.name for layer in case.layer]
+    law_of = dict(zip(names, laws, strict=True))
+    divided = [layer.name for layer in case.layer if layer.electron_phonon]
+    layers = {name: HeatLayer(electrons(law) if name in divided else law, groups[name]) for name, law in law_of.items()}
+    layers |= {lattice_name(name): HeatLayer(lattice(law_of[name]), groups[name]) for name in divided}
+    share = 0.25 if stack.quarter else 1.0
+    contacts = [coupling(name, law_of[name]) for name in divided]
+    gates = [Gate(contact.name, None) for contact in contacts]
+    for k in range(len(names) - 1):
+        block = case.interface_above(k)
+        face = f"{names[k]}|{names[k + 1]}"
+        between = interface_laws(block, laws[k], laws[k + 1])
+        for mechanism, law in between.items():
+            # Mechanisms side by side are contacts of their own, so that each has its own balance.
+            name = face if len(between) == 1 else f"{face} {mechanism}"
+            below = reached(mechanism, names[k], laws[k + 1], divided)
+            above = reached(mechanism, names[k + 1], laws[k], divided)
+            own = block.phonons_in if mechanism == "phonons" and block.phonons_in else block.conducts_in
+            for (lower, upper), suffix in zip(touching(below, above), ("", " lattice"), strict=False):
+                contacts.append(Contact(name + suffix, lower, upper, (face,), law, mechanism == "ideal"))
+                gates.append(_gate(name + suffix, own))
+    baths = []
+    for number, bath in enumerate(case.bath):
+        facets = () if bath.face == "all" else (f"{bath.layer}.{bath.face}",)
+        material = law_of[bath.layer]
+        law = bath_law(bath, material)
+        mechanism = "perfect" if law is None else "phonons" if bath.phonons is not None else "conductance"
+        for heat_layer in reached(mechanism, bath.layer, material, divided):
+            name = f"bath {number + 1} ({heat_layer})"
+            baths.append(Bath(name, heat_layer, bath.temperature, facets, law))
+            gates.append(_gate(name, bath.conducts_in))
+    sources = []
+    for number, load in enumerate(case.load):
+        name = f"load {number + 1} ({load.layer})"
+        sources.append(_source(name, load, share))
+        gates.append(_gate(name, load.during))
+    return HeatProblem(tagged, layers, contacts, baths, sources), gates
+
+
+def _source(name: str, load: Load, share: float) -> Source:
+    facets = (f"{load.layer}.top",) if load.face == "top" else ()
+    heated = lattice_name(load.layer) if load.into == "lattice" else load.layer
+    return Source(name, heated, load.power * share, facets, load.patch)
+
+
+def _gate(name: str, phases: list[str] | None) -> Gate:
+    return Gate(name, None if phases is None else tuple(phases))
+
+
+def films(case: Case, stack: StackGeometry) -> list[Film]:
+    """The superconducting layers of a case."""
+    groups = layer_groups(stack)
+    out = []
+    for layer, material in zip(case.layer, materials(case), strict=True):
+        if superconducts(material, case.start):
+            switches = layer.name != stack.conductor
+            out.append(Film(layer.name, material, layer.name, groups[layer.name], layer.thickness, switches))
+    return out
+
+
+def field_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> FieldProblem:
+    """Field problem of a case with a drive."""
+    assert case.drive is not None
+    drive: TransportCurrent | AppliedField
+    if case.drive.current_through is not None:
+        length = next(layer.size[0] for layer in stack.layers if layer.name == stack.conductor)
+        # On a quarter model the phase difference is that of half the length.
+        drive = TransportCurrent((case.drive.current_through,), length / 2 if stack.quarter else length)
+    else:
+        assert case.drive.applied_field is not None
+        drive = AppliedField(AXES[case.drive.applied_field])
+    walls = [name for name in tagged.facet_names if name.startswith("box.") or name.endswith((".end-", ".end+"))]
+    if stack.quarter:
+        walls.append("symmetry.x")
+    groups = [film.group for film in films(case, stack)]
+    groups += [conductor.group for conductor in conductors(case, stack) if conductor.group not in groups]
+    return FieldProblem(tagged, groups, drive, walls)
+
+
+def conductors(case: Case, stack: StackGeometry) -> list[Conductor]:
+    """The layers that carry eddy currents where they are normal; none if they are left out."""
+    if not case.physics.eddy:
+        return []
+    return [
+        Conductor(layer.name, material.resistivity, layer.thickness)
+        for layer, material in zip(case.layer, materials(case), strict=True)
+        if material.resistivity is not None and layer.name != stack.conductor
+    ]

@@ -1,0 +1,391 @@
+"""A run: the stack goes through the phases of its cycle, field and heat in turn.
+
+One split step: at the new drive the films switch, each node at constant entropy; then heat is exchanged at fixed
+normal fraction for the length of the step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from fem.materials.material import Material
+from meshes.tagged import build_stack_mesh
+from solvers.case.model import Case, Phase
+from solvers.errors import ComputationError
+from solvers.heat.entropy import engage_entropy
+from solvers.heat.matrix import StepFailure
+from solvers.heat.stepper import HeatStepper, Step
+from solvers.simulation import build
+from solvers.simulation.ledger import Ledger, Totals
+from solvers.switching.eddy_currents import EddyCurrents
+from solvers.switching.losses import SwitchingLosses
+from solvers.switching.spin_fields import SpinFields
+from solvers.switching.switching import Pattern, Switching
+
+Floats = npt.NDArray[np.float64]
+
+# A ramp step that changes the mean normal fraction by more than this is taken in halves, down to 1/4.
+LARGEST_SWITCH = 0.3
+SMALLEST_RAMP_FRACTION = 1 / 4
+# Time steps shorter than this part of their phase mean that there is no solution to be found.
+HOPELESS = 1e-18
+# Where the decay of eddy currents would allow a longer step, the field follows the heat's steps down to this part.
+SHORTEST_FIELD_STEP = 0.1
+
+
+@dataclass
+class Clock:
+    """Where the run is.
+
+    Attributes:
+        cycle: number of the cycle, from 0.
+        phase: number of the phase in the cycle, from 0.
+        in_phase: time since the phase began, s.
+        time: time since the run began, s.
+        drive: present drive in units of the amplitude.
+        dt: step that the heat problem would try next, s; 0: find one.
+    """
+
+    cycle: int = 0
+    phase: int = 0
+    in_phase: float = 0.0
+    time: float = 0.0
+    drive: float = 0.0
+    dt: float = 0.0
+
+
+class Simulation:
+    """State of a run and how it advances.
+
+    Args:
+        case: what to compute.
+        comm: MPI communicator.
+
+    Attributes:
+        u: nodal T^2, K^2.
+        f: nodal normal fraction.
+        clock: where the run is.
+        ledger: energies and entropies booked since the start, of the whole device.
+        timings: wall time by part, s.
+        spin_field: field of the nuclear spins of each layer where they count, T, by layer.
+    """
+
+    COUNTERS = ("steps", "rejected", "entropy_worst", "spin_field")
+
+    def __init__(self, case: Case, comm: MPI.Intracomm) -> None:
+        self.case, self.comm = case, comm
+        self.timings: dict[str, float] = {}
+        with self.timed("mesh"):
+            self.stack = build.stack_geometry(case)
+            self.tagged = build_stack_mesh(self.stack, comm)
+        with self.timed("setup"):
+            self.heat, self.gates = build.heat_problem(case, self.tagged, self.stack)
+            self.scale = 4.0 if self.stack.quarter else 1.0
+            self.stepper = HeatStepper(self.heat, case.solver.rtol)
+            self.switching = self._switching()
+            materials = dict(zip(self.heat.space.names, self.heat.materials, strict=True))
+            counting = [name for name, law in materials.items() if law.nuclei and law.constant_heat_capacity is None]
+            counting = counting if case.physics.nuclear else []
+            self._spins = SpinFields(self.heat.space, counting)
+            self.spin_field = dict.fromkeys(counting, 0.0)
+        overshoot = case.physics.overshoot
+        self.losses = SwitchingLosses(self.heat, self.switching, overshoot) if self.switching else None
+        space = self.heat.space
+        self.u: Floats = np.full(space.n_local, case.start**2)
+        self.f = self.switching.nodal_fraction() if self.switching else np.ones(space.n_local)
+        self.clock, self.ledger = Clock(), Ledger()
+        self.bath_temperature = {bath.name: bath.uniform for bath in self.heat.baths}
+        self.steps = 0
+        self.rejected = 0
+        self.last_dt = 0.0
+        self.eddy = self.switching.eddy if self.switching else None
+        self._eddy_power: dict[str, float] = {}
+        self._conducting = [conductor.group for conductor in build.conductors(case, self.stack)]
+        if self.eddy is not None:
+            for name in self._conducting:
+                self.ledger.add_loss(f"eddy {name}", 0.0, 0.0, self.scale)
+        self._failure = ""
+        self.entropy_worst = 0.0  # lowest entropy production of a step over the entropy of the stack
+
+    def _switching(self) -> Switching | None:
+        case = self.case
+        if case.drive is None or case.drive.amplitude == 0:
+            return None
+        problem, share = build.field_problem(case, self.tagged, self.stack), 0.5 if self.stack.quarter else 1.0
+        conductors = build.conductors(case, self.stack)
+        return Switching(
+            problem,
+            self.heat.space,
+            build.films(case, self.stack),
+            share=share,
+            transition_width=case.physics.transition_width,
+            film_transition=case.physics.film_transition,
+            hysteresis=case.physics.hysteresis,
+            tolerance=case.solver.fraction_tolerance,
+            eddy=EddyCurrents(problem, self.heat.space, conductors, share) if conductors else None,
+        )
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the wall time of a block to `timings`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[part] = self.timings.get(part, 0.0) + time.perf_counter() - start
+
+    # ---- what is there ---------------------------------------------------------------------------
+    @property
+    def spin_field(self) -> dict[str, float]:
+        """Field of the nuclear spins of each layer, T; empty where they are left out. Setting it keeps u."""
+        pairs = zip(self.heat.space.names, self.heat.materials, strict=True)
+        return {name: material.spin_field for name, material in pairs if material.spin_field is not None}
+
+    @spin_field.setter
+    def spin_field(self, fields: dict[str, float]) -> None:
+        self._set_materials(self._in_fields(fields))
+
+    def _in_fields(self, fields: dict[str, float]) -> list[Material]:
+        """The materials of the heat layers with their spins in these fields (T)."""
+        pairs = zip(self.heat.space.names, self.heat.materials, strict=True)
+        return [replace(law, spin_field=fields[name]) if name in fields else law for name, law in pairs]
+
+    def _set_materials(self, materials: list[Material]) -> None:
+        self.heat.materials = materials
+        if self.switching is not None:
+            laws = dict(zip(self.heat.space.names, materials, strict=True))
+            self.switching.materials = {film.layer: laws[film.layer] for film in self.switching.films}
+
+    def totals(self) -> Totals:
+        """Energy, entropy and temperature of each layer, whole device (collective)."""
+        space = self.heat.space
+        energy = self.heat.energy(self.u, self.f)[0]
+        entropy = self.heat.entropy(self.u, self.f)
+        sums = space.layer_sums(energy, entropy, self.u * space.volume, space.volume)
+        return Totals(self.scale * sums[0], self.scale * sums[1], np.sqrt(sums[2] / sums[3]))
+
+    def drive_value(self) -> float:
+        """Present drive in A, or in A/m for an applied field."""
+        return self.drive_value_at(self.clock.drive)
+
+    def drive_value_at(self, drive: float) -> float:
+        """A drive in units of the amplitude in A, or in A/m for an applied field."""
+        return drive * self.case.drive.amplitude if self.case.drive else 0.0
+
+    # ---- running ---------------------------------------------------------------------------------
+    def run(self) -> Iterator[str]:
+        """Advance to the end of the last cycle; yields "start" of a phase, "step", "phase" and "cycle" (collective).
+
+        Raises:
+            ComputationError: no step, however small, works out.
+        """
+        phases = self.case.cycle.phases
+        while self.clock.cycle < self.case.cycle.repeat:
+            while self.clock.phase < len(phases):
+                yield from self._run_phase(phases[self.clock.phase])
+                self.clock.phase, self.clock.in_phase, self.clock.dt = self.clock.phase + 1, 0.0, 0.0
+                yield "phase"
+            self.clock.cycle, self.clock.phase = self.clock.cycle + 1, 0
+            yield "cycle"
+
+    def _run_phase(self, phase: Phase) -> Iterator[str]:
+        with self.timed("heat"):
+            self.heat.activate([gate.name for gate in self.gates if gate.open(phase.name)])
+            self._engage()
+            if self.clock.dt == 0.0:
+                self.clock.dt = min(self.stepper.first_dt(self.u, self.f), phase.duration)
+        yield "start"
+        points = drive_points(phase)
+        if self.eddy is not None and self.clock.time == 0.0 and points[0][1] != 0.0:
+            self._start_at_rest(points[0][1])
+        for (t0, v0), (t1, v1) in pairwise(points):
+            if self.clock.in_phase >= t1:
+                continue
+            fraction = self.case.solver.ramp_step
+            while self.clock.in_phase < t1:
+                left = t1 - self.clock.in_phase
+                length = left if v0 == v1 else min(left, fraction / abs(v1 - v0) * (t1 - t0))
+                follow = self.eddy is not None
+                if follow and v0 == v1:
+                    length, follow = self._hold_step(v0, left)
+                if left - length < 1e-9 * (t1 - t0):
+                    length = left
+                drive = v1 if length == left else v0 + (v1 - v0) * (self.clock.in_phase + length - t0) / (t1 - t0)
+                smallest = SMALLEST_RAMP_FRACTION * self.case.solver.ramp_step
+                whole = self.case.solver.ramp_step == 1.0  # asked for: the field changes at once
+                may_refuse = v0 != v1 and fraction > smallest and not whole
+                rate = (v1 - v0) / (t1 - t0)
+                if not self._switch(drive, rate, may_refuse, dt=length if follow else None):
+                    fraction /= 2
+                    self.rejected += 1
+                    continue
+                fraction = min(2 * fraction, self.case.solver.ramp_step)
+                self.clock.drive = drive
+                # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
+                done = self._exchange(length, phase.duration, one_step=v0 == v1 and not follow)
+                self.clock.in_phase = t1 if done == left else self.clock.in_phase + done
+                self.clock.time += done
+                self.last_dt = done
+                yield "step"
+
+    def _engage(self) -> None:
+        """Bring nodes that a bath holds to its temperature and book the heat."""
+        before = self.u
+        self.u, bath, contact = self.heat.engage(before, self.f)
+        self.ledger.add_flow(bath, contact, self.bath_temperature, self.scale)
+        self.ledger.add_produced(engage_entropy(self.heat, before, self.u, self.f), self.scale)
+
+    def _switch(self, drive: float, rate: float, may_refuse: bool, dt: float | None = None) -> bool:
+        """Let the films switch at a drive that changes at a rate (1/s); False: refused, too large a change.
+
+        With eddy currents the field takes the time dt to get there, and heats for that time from now on.
+        """
+        if self.switching is None or self.case.drive is None or (self.eddy is not None and dt is None):
+            return True
+        pattern = self.switching.pattern
+        with self.timed("field"):
+            largest = LARGEST_SWITCH if may_refuse else 1.0
+            value = self.drive_value_at(drive)
+            changed = self.switching.update(value, self.u, self.f, largest, dt)
+            if changed is None:
+                return False
+            if self.eddy is not None and dt is not None:
+                self._eddy_power = self.heat.heat_with("eddy", self.eddy.accept(value))
+            fields = self._spins.at(self.switching, value)
+        with self.timed("switch"):
+            if changed:
+                self._set_fraction(self.switching.nodal_fraction(), rate * self.case.drive.amplitude, pattern)
+            if fields != self.spin_field:
+                self._magnetise(fields)
+        return True
+
+    def _magnetise(self, fields: dict[str, float]) -> None:
+        """Change the field (T) of nuclear spins at constant entropy, node by node; the energy comes from the field."""
+        materials = self._in_fields(fields)
+        self.u, work = self.heat.switch(self.u, self.f, self.f, materials)
+        self._set_materials(materials)
+        self.ledger.work += self.scale * work
+        self._engage()
+
+    def _set_fraction(self, f: Floats, rate: float, pattern: Pattern | None) -> None:
+        """Change the normal fraction, each node at constant entropy but for losses; the energy comes from the field.
+
+        Args:
+            f: new normal fraction.
+            rate: of the drive, A/s or A/m/s.
+            pattern: of the field before.
+        """
+        assert self.losses is not None
+        self.u, work, lost = self.losses.switch(self.u, self.f, f, rate, pattern)
+        self.f = f
+        self.ledger.work += self.scale * work
+        for mechanism, (heat, entropy) in lost.items():
+            self.ledger.add_loss(mechanism, heat, entropy, self.scale)
+        self._engage()
+
+    # ---- eddy currents ---------------------------------------------------------------------------
+    def _start_at_rest(self, drive: float) -> None:
+        """Begin the run in the field of its first drive, without eddy currents."""
+        assert self.switching is not None
+        assert self.eddy is not None
+        value = self.drive_value_at(drive)
+        with self.timed("field"):
+            self.switching.update(value, self.u, self.f)
+            self.switching.start_eddy(value)
+            fields = self._spins.at(self.switching, value)
+        self._set_fraction(self.switching.nodal_fraction(), 0.0, None)
+        if fields != self.spin_field:
+            self._magnetise(fields)
+        self.clock.drive = drive
+
+    def _hold_step(self, drive: float, left: float) -> tuple[float, bool]:
+        """Length of the next step of a hold (s), and whether the field has to be followed in it."""
+        assert self.switching is not None
+        assert self.eddy is not None
+        value = self.drive_value_at(drive)
+        with self.timed("field"):
+            longest = self.eddy.hold_step(value, self._negligible_energy())
+            if longest is None and self.switching.at_rest(value, self.u, self.f):
+                self._eddy_power = self.heat.heat_with("eddy", None)
+                return left, False
+        if longest is None:  # the films follow their temperature
+            return min(left, self.clock.dt), True
+        return min(left, longest, max(self.clock.dt, SHORTEST_FIELD_STEP * longest)), True
+
+    def _negligible_energy(self) -> float:
+        """Energy (J, of this mesh) that makes no difference to a layer that conducts, by the tolerance of a step."""
+        energy = self.heat.energy(self.u, self.f)[0] + self.heat.energy(self.heat.hottest(self.u), self.f)[0]
+        sums = self.heat.space.layer_sums(energy)
+        conducting = [self.heat.space.layer_number(name) for name in self._conducting]
+        return self.case.solver.rtol * float(sums[conducting].min())
+
+    # ---- heat ------------------------------------------------------------------------------------
+    def _exchange(self, length: float, duration: float, one_step: bool) -> float:
+        """Exchange heat for a time, or for one accepted step of at most that time; returns the time taken."""
+        done = 0.0
+        with self.timed("heat"):
+            while done < length:
+                left = length - done
+                dt = min(self.clock.dt, left)
+                step = self._try_step(dt)
+                if step is None:
+                    if self.clock.dt < HOPELESS * duration:
+                        raise ComputationError(f"no time step works out, down to {dt:.1e} s: {self._failure}")
+                    continue
+                self._accept(step)
+                done = length if step.dt == left else done + step.dt
+                if one_step:
+                    break
+        return done
+
+    def _try_step(self, dt: float) -> Step | None:
+        """A step of at most dt, or None: rejected. Sets the length of the next one."""
+        if self.steps >= self.case.solver.max_steps:
+            raise ComputationError(f"solver.max_steps = {self.steps} time steps are used up")
+        try:
+            step = self.stepper.step(self.u, self.f, dt)
+        except StepFailure as failure:
+            self._failure = str(failure)
+            self.rejected += 1
+            self.clock.dt = 0.25 * dt
+            return None
+        if step.error > 1.0:
+            self._failure = f"the error is {step.error:.1e} times the tolerance"
+            self.rejected += 1
+            self.clock.dt = min(self.stepper.next_dt(step), 0.9 * dt)
+            return None
+        # A step cut short by the end of a phase says nothing against the longer one.
+        cut = step.dt < self.clock.dt and step.dt == dt
+        self.clock.dt = max(self.stepper.next_dt(step), self.clock.dt if cut else 0.0)
+        return step
+
+    def _accept(self, step: Step) -> None:
+        before = self.totals().entropy.sum() + self.ledger.entropy_out
+        self.u = step.u
+        self.ledger.add_step(step, self.bath_temperature, self.scale)
+        for mechanism, power in self._eddy_power.items():
+            self.ledger.add_loss(mechanism, power * step.dt, 0.0, self.scale)  # its entropy is in the step's
+        entropies = self.totals().entropy
+        entropy = entropies.sum()
+        # The entropy of nuclear spins is negative.
+        size = np.abs(entropies).sum()
+        self.entropy_worst = min(self.entropy_worst, (entropy + self.ledger.entropy_out - before) / size)
+        self.steps += 1
+
+
+def drive_points(phase: Phase) -> list[tuple[float, float]]:
+    """Corners (time in the phase in s, drive in units of the amplitude) of a phase's drive, from 0 to its duration."""
+    if phase.hold is not None:
+        return [(0.0, phase.hold), (phase.duration, phase.hold)]
+    if phase.ramp is not None:
+        return [(0.0, phase.ramp[0]), (phase.duration, phase.ramp[1])]
+    assert phase.table is not None
+    return [*phase.table[:-1], (phase.duration, phase.table[-1][1])]

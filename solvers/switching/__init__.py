@@ -1,0 +1,1 @@
+"""Films between their superconducting and normal states."""

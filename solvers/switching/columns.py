@@ -1,0 +1,94 @@
+"""The superconducting layers of a field problem and the columns of cells in which they switch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.materials.material import Material
+from fem.spaces.layerwise import LayerwiseSpace
+from meshes.tagged import TaggedMesh
+from solvers.field.problem import FieldProblem
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A superconducting layer in the field problem.
+
+    Attributes:
+        layer: its name in the heat problem.
+        material: its material.
+        group: its cell group in the field problem.
+        groups: its cell groups in the heat problem (with the barrier below it).
+        thickness: m.
+        switches: whether the field can drive it normal (a conductor stays superconducting).
+    """
+
+    layer: str
+    material: Material
+    group: str
+    groups: Sequence[str]
+    thickness: float
+    switches: bool
+
+
+def reading_cells(tagged: TaggedMesh, inside: Ints, screened: Ints) -> Ints:
+    """Local cells where the field of a film is read: the film and its neighbours above and below.
+
+    Args:
+        tagged: mesh of columns.
+        inside: cells of the film.
+        screened: cells of all superconductors; these are no neighbours.
+    """
+    mesh, columns = tagged.mesh, tagged.columns
+    assert columns is not None
+    mesh.topology.create_connectivity(2, 3)
+    pairs = mesh.topology.connectivity(2, 3)
+    two = np.flatnonzero(np.diff(pairs.offsets) == 2)
+    sides = pairs.array[pairs.offsets[two][:, None] + np.arange(2)]
+    is_film, is_screened = (np.zeros(len(columns), dtype=bool) for _ in range(2))
+    is_film[inside], is_screened[screened] = True, True
+    same = columns[sides[:, 0]] == columns[sides[:, 1]]
+    outside = [sides[same & is_film[sides[:, k]] & ~is_screened[sides[:, 1 - k]], 1 - k] for k in (0, 1)]
+    return np.asarray(np.unique(np.concatenate([inside, *outside])), dtype=np.int32)
+
+
+class Columns:
+    """Columns of cells through one film, on this rank (ghost columns included)."""
+
+    def __init__(self, film: Film, problem: FieldProblem, space: LayerwiseSpace, screened: Ints) -> None:
+        tagged = problem.tagged
+        assert tagged.columns is not None
+        self.film = film
+        inside = tagged.cells(film.group)
+        numbers, self.column_of_cell = np.unique(tagged.columns[inside], return_inverse=True)
+        self.n = len(numbers)
+        self.cells = inside
+        local = np.full(int(tagged.columns.max(initial=-1)) + 1, -1, dtype=np.int32)
+        local[numbers] = np.arange(self.n)
+
+        # Cells that belong to the layer thermally, among the cells of the heat space.
+        thermal = np.isin(space.cells, tagged.cells(*film.groups))
+        self.heat_cells = np.flatnonzero(thermal)
+        self.column_of_heat_cell = local[tagged.columns[space.cells[thermal]]]
+        self.parent_cells = space.cells[thermal]
+
+        mesh = tagged.mesh
+        self.reading = reading_cells(tagged, inside, screened)
+        self.column_of_reading = local[tagged.columns[self.reading]]
+
+        volume = space.corner_volumes[self.heat_cells].sum(axis=1)
+        self.volume = np.bincount(self.column_of_heat_cell, volume, minlength=self.n)
+        owned_cells = self.parent_cells < mesh.topology.index_map(3).size_local
+        self.owned = np.bincount(self.column_of_heat_cell, owned_cells, minlength=self.n) > 0
+
+    def mean(self, nodal: Floats, space: LayerwiseSpace) -> Floats:
+        """Volume mean of a nodal array over each column."""
+        corner = space.corner_volumes[self.heat_cells] * nodal[space.cell_nodes[self.heat_cells]]
+        return np.bincount(self.column_of_heat_cell, corner.sum(axis=1), minlength=self.n) / self.volume

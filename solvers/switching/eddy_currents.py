@@ -1,0 +1,238 @@
+"""Eddy currents in a run: what conducts, the heat by layer, and how long the field has to be followed in a hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dolfinx.fem
+import dolfinx.mesh
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from fem.constants import MU0
+from fem.spaces.layerwise import LayerwiseSpace
+from meshes.tagged import TaggedMesh
+from solvers.field.drives import TransportCurrent
+from solvers.field.eddy import EddyProblem
+from solvers.field.problem import FieldProblem
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+
+# In a hold a step is this part of the decay time; backward Euler then loses half of it of the energy that decays.
+DECAY_STEP = 0.05
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """A layer that conducts where it is normal.
+
+    Attributes:
+        group: its cell group in the field problem, and its layer (or its electrons) in the heat problem.
+        resistivity: of the normal metal, Ohm m.
+        thickness: m.
+    """
+
+    group: str
+    resistivity: float
+    thickness: float
+
+
+class EddyCurrents:
+    """The field of a run between its steps, with the currents that its change drives in normal metal.
+
+    Args:
+        field: the field problem; its `superconductors` include the groups of the conductors.
+        space: the heat space on the same mesh.
+        conductors: the layers that conduct, without the one that carries a transport current.
+        share: part of the device's transport current that the mesh carries.
+
+    Attributes:
+        drive: at the last accepted step, A or A/m.
+        power: mean Joule heat of the last accepted step in this mesh, W.
+        moving: whether the field still has to be followed while the drive stands still.
+        left: energy (J, of this mesh) of the eddy currents that were left whenever following ended.
+        stops: how often it ended.
+        steps: number of accepted steps.
+    """
+
+    SAVED = ("drive", "power", "moving", "left", "stops", "steps", "_dt", "_last_left")
+
+    def __init__(
+        self, field: FieldProblem, space: LayerwiseSpace, conductors: Sequence[Conductor], share: float = 1.0
+    ) -> None:
+        self.space = space
+        self._conductivity = np.zeros(len(field.screening.x.array))
+        for conductor in conductors:
+            self._conductivity[field.tagged.cells(conductor.group)] = 1.0 / conductor.resistivity
+        least = min(1.0 / conductor.resistivity for conductor in conductors)
+        self.problem = EddyProblem(field, np.zeros_like(self._conductivity), least=least, gaps=_gaps(field.tagged))
+        self._layers = [conductor.group for conductor in conductors]
+        self._driven = isinstance(field.drive, TransportCurrent)
+        self.share = share if self._driven else 1.0
+        self._unit = self.share if self._driven else field.per_drive()
+        # Slowest decay in the layer where it is fastest, the field along the layer.
+        self._fastest = min(MU0 / c.resistivity * (c.thickness / np.pi) ** 2 for c in conductors)
+        self._still: tuple[float, Floats, Floats, float] | None = None
+        self.drive, self.power, self.moving = 0.0, 0.0, False
+        self.left, self.stops, self.steps = 0.0, 0, 0
+        self._dt, self._last_left = 0.0, np.inf
+
+    # ---- steps -----------------------------------------------------------------------------------
+    def set_cells(self, screening: Floats, normal: Floats) -> None:
+        """Say what the cells are: (1 - f) / lambda^2 in 1/m^2 and normal fraction of every local cell (collective)."""
+        self.problem.set_cells(self._conductivity * normal, screening)
+
+    def solve(self, drive: float, dt: float) -> float:
+        """Find the field after a step from the last accepted state; nothing is accepted yet (collective).
+
+        Returns:
+            The phase difference that goes with the field problem's `potential`, V s.
+        """
+        self.problem.solve(dt, self._unit * drive)
+        return self.problem.phase
+
+    def accept(self, drive: float) -> Floats:
+        """Go on from the present field; returns the mean Joule heat of the step at the nodes, W (collective)."""
+        heat = self.space.share_out(self.problem.cell_power(), self._layers)
+        self.power = float(self.space.layer_sums(heat).sum())
+        if drive != self.drive:
+            self._last_left = np.inf
+        self.drive, self._dt, self.moving = drive, self.problem.dt, True
+        self.steps += 1
+        self.problem.accept()
+        return heat
+
+    def start_at_rest(self, drive: float, amplitude: float) -> None:
+        """Start from the quasi-static field that has just been solved, of so many unit solutions."""
+        field = self.problem.field
+        field.potential.x.array[:] *= amplitude
+        self._set_phase(amplitude)
+        self.problem.accept()
+        self.drive, self.moving = drive, False
+
+    def _set_phase(self, phase: float) -> None:
+        if self._driven:
+            self.problem.phase = phase
+            self.problem.field.set_phase(phase)
+
+    # ---- holds -----------------------------------------------------------------------------------
+    def hold_step(self, drive: float, negligible: float) -> float | None:
+        """Length of the next step while the drive stands still, s; None: the currents have died away (collective).
+
+        The decay time is twice the energy that is left over the power of the last step. They count as died away, too,
+        when the energy falls by less than the heat: what is left then is an error of the field, 1e-6 of it or so.
+
+        Args:
+            drive: A, or A/m.
+            negligible: energy of the eddy currents (J, of this mesh) that need not be followed.
+        """
+        if drive != self.drive:  # it has jumped
+            return DECAY_STEP * self._fastest
+        if not self.moving:
+            return None
+        still, before = self._still, self._last_left
+        energy = self._last_left = self.energy_left(drive)
+        # Heat that the energy left does not pay for comes of the mass that fixes the gauge.
+        spurious = self._still is still and before - energy < 0.5 * self.power * self._dt
+        if energy <= negligible or spurious:
+            self.moving = False
+            self.left += energy
+            self.stops += 1
+            return None
+        longest = DECAY_STEP * max(2.0 * energy / self.power, self._fastest)
+        # The last length spares a factorisation.
+        return self._dt if 0.5 * longest < self._dt <= longest else longest
+
+    def energy_left(self, drive: float) -> float:
+        """Energy of the eddy currents: of the present field minus the quasi-static one, J (collective).
+
+        While drive and films stand still, just this turns into Joule heat.
+        """
+        problem, field = self.problem, self.problem.field
+        state, phase = field.potential.x.array.copy(), problem.phase
+        still, still_phase = self._quasi_static(drive)
+        field.set_screening(problem.screening, floor=0.0)  # the gauges may differ in normal metal
+        field.potential.x.array[:] = state - still
+        self._set_phase(phase - still_phase)
+        energy = field.unit_energy()
+        field.potential.x.array[:] = state
+        field.set_screening(problem.screening)
+        self._set_phase(phase)
+        return energy
+
+    def _quasi_static(self, drive: float) -> tuple[Floats, float]:
+        """Potential and phase of the field without eddy currents, with the cells as they are."""
+        comm, screening = self.problem.field.comm, self.problem.screening
+        known = self._still is not None and self._still[0] == drive and np.array_equal(self._still[1], screening)
+        if not comm.allreduce(int(known), op=MPI.MIN):
+            self._still = (drive, screening.copy(), *self.problem.quasi_static(self._unit * drive))
+        assert self._still is not None
+        return self._still[2:]
+
+    # ---- checkpoint ------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        """Plain numbers, for the checkpoint."""
+        return {name: getattr(self, name) for name in self.SAVED} | {"phase": self.problem.phase}
+
+    def restore(self, state: dict[str, Any], potential: Floats) -> None:
+        """Go on from a checkpoint.
+
+        Args:
+            state: what `state` gave.
+            potential: unknowns of the field, (n_local,).
+        """
+        for name in self.SAVED:
+            setattr(self, name, state[name])
+        self.problem.field.potential.x.array[:] = potential
+        self._set_phase(state["phase"])
+        self.problem.accept()
+
+
+def _gaps(tagged: TaggedMesh) -> Ints:
+    """Local cells at the height of a barrier: in it, and in the vacuum beside it (collective)."""
+    names = [name for name in tagged.cell_names if name.endswith(".barrier")]
+    cell_map = tagged.mesh.topology.index_map(3)
+    cells = np.arange(cell_map.size_local + cell_map.num_ghosts, dtype=np.int32)
+    height = dolfinx.mesh.compute_midpoints(tagged.mesh, 3, cells)[:, 2]
+    local = height[tagged.cells(*names)] if names else np.zeros(0)
+    barriers = np.unique(np.concatenate(tagged.mesh.comm.allgather(np.unique(local))))
+    if len(barriers) == 0:
+        return cells[:0]
+    nearest = np.abs(height[:, None] - barriers).min(axis=1)
+    # Cells of one storey have the same height but for round-off; those of the next are half a barrier away and more.
+    assert tagged.stack is not None
+    thinnest = min(tagged.stack.barriers.values()) / tagged.length_unit
+    return np.asarray(cells[nearest < 0.1 * thinnest], dtype=np.int32)
+
+
+def edge_keys(space: dolfinx.fem.FunctionSpace) -> tuple[Longs, Floats]:
+    """Names of the unknowns of a first-order Nedelec space that do not depend on the ranks.
+
+    Returns:
+        Input numbers of the two vertices of each unknown's edge, ascending, (n_local, 2), and the sign of the unknown
+        for the direction from the first to the second, (n_local,).
+    """
+    mesh = space.mesh
+    for pair in ((1, 0), (1, 3), (3, 1)):
+        mesh.topology.create_connectivity(*pair)
+    edges_of_cell = mesh.topology.connectivity(3, 1)
+    unknowns = np.asarray(space.dofmap.list)
+    edge = np.empty(int(unknowns.max(initial=-1)) + 1, dtype=np.int32)
+    edges = edges_of_cell.array.reshape(len(unknowns), -1)
+    for k in range(edges.shape[1]):
+        edge[unknowns[:, space.dofmap.dof_layout.entity_dofs(1, k)[0]]] = edges[:, k]
+    ends = dolfinx.mesh.entities_to_geometry(mesh, 1, edge)
+    number = np.asarray(mesh.geometry.input_global_indices)[ends]
+    order = np.argsort(number, axis=1)
+    ends, number = np.take_along_axis(ends, order, axis=1), np.take_along_axis(number, order, axis=1)
+    # The unknowns of a uniform field that is normal to no edge have the signs of the unknowns' own directions.
+    uniform = np.array([1.0, np.sqrt(2.0), np.pi])
+    probe = dolfinx.fem.Function(space)
+    probe.interpolate(lambda x: np.repeat(uniform[:, None], x.shape[1], axis=1))
+    along = (mesh.geometry.x[ends[:, 1]] - mesh.geometry.x[ends[:, 0]]) @ uniform
+    return number.astype(np.int64), np.sign(probe.x.array[: len(edge)] * along)

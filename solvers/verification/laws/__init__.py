@@ -1,0 +1,1 @@
+"""Verification of the material and interface laws."""

@@ -1,0 +1,205 @@
+"""The main job on a coarse mesh: balances, exact temperatures, parallel equality, resuming, failing steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from mpi4py import MPI
+from scipy.optimize import brentq
+
+from fem.materials.library import get_material
+from solvers.case.model import Case, load_case
+from solvers.command import run as run_module
+from solvers.command.run import Interrupted, run_case
+from solvers.errors import ComputationError, InputError
+from solvers.heat.matrix import StepFailure
+from solvers.heat.stepper import HeatStepper, Step
+from solvers.output.result import Result
+from solvers.simulation.simulation import Simulation
+
+Floats = npt.NDArray[np.float64]
+CASES = Path(__file__).parents[3] / "cases"
+COARSE = [
+    "mesh.surface_cell=1",
+    "mesh.growth=3",
+    "mesh.edge_cell=2 um",
+    "mesh.interior_cell=5 um",
+    "mesh.padding=30 um",
+    "mesh.lateral_growth=3",
+    "solver.ramp_step=0.25",
+    "cycle.repeat=1",
+    "output.fields=none",
+    "output.figures=false",
+]
+
+
+def coarse(*more: str) -> Case:
+    return load_case(CASES / "refrigerator.toml", [*COARSE, *more])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    comm = MPI.COMM_WORLD
+    folder = comm.bcast(tmp_path_factory.mktemp("run") / "out" if comm.rank == 0 else None)
+    return run_case(coarse(), folder, comm, quiet=True)
+
+
+def test_copper_cools_as_two_bodies_do(finished: Result) -> None:
+    # Independent: copper at 100 mK and tantalum magnetised from 100 mK share their energy.
+    copper, tantalum = get_material("Cu"), get_material("Ta")
+    cold = float(tantalum.temperature_from_entropy(tantalum.entropy(0.1, 0.0), 1.0))
+
+    def excess(t: float) -> float:
+        return 3.0 * float(copper.energy(t) - copper.energy(0.1)) + float(
+            tantalum.energy(t, 1.0) - tantalum.energy(cold, 1.0)
+        )
+
+    exact = brentq(excess, 1e-3, 0.1)
+    assert exact == pytest.approx(0.05908729, rel=2e-6)
+    assert finished.summary["results"]["T_cold_final_K"] == pytest.approx(exact, rel=2e-3)
+
+
+def test_cooling_power_of_a_normal_junction(finished: Result) -> None:
+    # (L0 / 2 R_A) (T_Cu^2 - T_Ta^2) over 14 um x 14 um, tantalum practically at zero.
+    exact = 2.4430e-8 / (2 * 2e-6) * 0.1**2 * (14e-6) ** 2
+    assert finished.summary["results"]["cooling_power_initial_W"] == pytest.approx(exact, rel=5e-3)
+
+
+@pytest.mark.mpi
+def test_balances_close(finished: Result) -> None:
+    cycle = finished.cycles[0]
+    assert abs(cycle["first_law_residual"]) < 1e-8
+    assert cycle["entropy_produced_J_per_K"] > 0
+    assert finished.summary["results"]["entropy_lowest_step"] > -1e-12
+    # The film is back at 100 mK, so what the niobium got is the work and the heat of the copper.
+    assert cycle["Q_hot_J"] == pytest.approx(cycle["work_J"] + cycle["Q_cold_J"], rel=1e-6)
+    assert finished.summary["results"]["fraction_at_full_drive"] > 0.99
+
+
+def test_files_keep_the_contract(finished: Result) -> None:
+    summary = Result.load(finished.folder).summary
+    for block, keys in {
+        "results": "T_cold_final_K cooling_power_initial_W cycles",
+        "unknowns": "field heat",
+        "solver": "field_iterations_max field_solves field_solves_saved newton_max",
+        "timings_s": "total mesh field heat",
+    }.items():
+        assert set(keys.split()) <= set(summary[block])
+    assert set("memory_peak_MB ranks versions case case_sha256 options_left warnings".split()) <= set(summary)
+    assert summary["ranks"] == MPI.COMM_WORLD.size
+    assert summary["options_left"] == []
+    history = finished.history()
+    assert 20 < len(history["time_s"]) <= summary["solver"]["steps"]
+    assert np.all(np.diff(history["time_s"]) > 0)
+    assert history["time_s"][-1] == pytest.approx(0.402)
+    assert history["T_load_K"][-1] == summary["results"]["T_cold_final_K"]
+    # First law on every row of the file.
+    energy = sum(history[name] for name in history if name.startswith("E_"))
+    booked = history["work_J"] + history["load_J"] - history["heat_bath 1 (sink)_J"]
+    assert np.ptp(energy - booked) < 1e-10 * np.ptp(history["work_J"])
+
+
+def _stop_after(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
+    """Make the run believe that a signal came after some steps."""
+    shown = run_module._show
+    count = 0
+
+    def show(*args: object) -> None:
+        nonlocal count
+        count += 1
+        shown(*args)  # type: ignore[arg-type]
+        if count == events:
+            raise Interrupted
+
+    monkeypatch.setattr(run_module, "_show", show)
+
+
+def test_resume_gives_the_same(finished: Result, shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shared_tmp_path / "out"
+    with monkeypatch.context() as patch:
+        _stop_after(patch, 20)
+        with pytest.raises(Interrupted):
+            run_case(coarse(), folder, MPI.COMM_WORLD, quiet=True)
+    assert not (folder / "summary.json").exists()
+    with pytest.raises(InputError, match="another case"):
+        run_case(coarse("start=0.11"), folder, MPI.COMM_WORLD, resume=True, quiet=True)
+    result = run_case(coarse(), folder, MPI.COMM_WORLD, resume=True, quiet=True)
+    # A resumed run has forgotten the patterns it solved before, so that the intermediate state of the ramp down is
+    # found from another side, within solver.fraction_tolerance; what the copper gave was fixed before.
+    for key, rel in {"T_cold_K": 1e-6, "Q_cold_J": 1e-6, "T_working_min_K": 1e-6, "work_J": 0.03}.items():
+        assert result.cycles[0][key] == pytest.approx(finished.cycles[0][key], rel=rel), key
+    assert result.cycles[0]["T_cold_drawn_K"] == pytest.approx(finished.cycles[0]["T_cold_drawn_K"], rel=1e-6)
+    assert abs(result.cycles[0]["first_law_residual"]) < 1e-8
+    times = result.history()["time_s"]
+    assert np.all(np.diff(times) > 0)
+    assert times[-1] == pytest.approx(0.402)
+
+
+@pytest.mark.mpi
+def test_resume_on_another_number_of_ranks(shared_tmp_path: Path) -> None:
+    from solvers.output import checkpoint
+
+    sim = Simulation(coarse(), MPI.COMM_WORLD)
+    for _ in sim.run():
+        if sim.clock.phase == 1:
+            break
+    checkpoint.save(sim, shared_tmp_path / "checkpoint", {})
+    MPI.COMM_WORLD.barrier()
+    alone = Simulation(coarse(), MPI.COMM_SELF)
+    checkpoint.load(alone, shared_tmp_path / "checkpoint")
+    assert alone.clock == sim.clock
+    np.testing.assert_allclose(alone.totals().temperature, sim.totals().temperature, rtol=1e-12)
+    np.testing.assert_allclose(alone.totals().entropy, sim.totals().entropy, rtol=1e-12)
+
+
+def test_steps_may_fail(finished: Result, shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = HeatStepper.step
+    count = 0
+
+    def fail_every_fifth(stepper: HeatStepper, u: Floats, f: Floats, dt: float) -> Step:
+        nonlocal count
+        count += 1
+        result = good(stepper, u, f, dt)
+        if count % 5 == 0:
+            raise StepFailure("forced")
+        return result
+
+    monkeypatch.setattr(HeatStepper, "step", fail_every_fifth)
+    result = run_case(coarse(), shared_tmp_path / "out", MPI.COMM_WORLD, quiet=True)
+    assert result.summary["solver"]["steps_rejected"] >= count // 5
+    assert result.cycles[0]["T_cold_K"] == pytest.approx(finished.cycles[0]["T_cold_K"], rel=2e-4)
+    assert abs(result.cycles[0]["first_law_residual"]) < 1e-8
+
+
+@pytest.mark.mpi
+def test_too_large_for_the_memory_stops_first(shared_tmp_path: Path) -> None:
+    folder = shared_tmp_path / "out"
+    with pytest.raises(InputError, match="memory_limit"):
+        run_case(coarse("solver.memory_limit=1 MB"), folder, MPI.COMM_WORLD, quiet=True)
+    assert not folder.exists()
+
+
+def test_normal_conductor_stops_with_a_message() -> None:
+    sim = Simulation(coarse("bath.sink.temperature=10 K"), MPI.COMM_SELF)
+    with pytest.raises(ComputationError, match="sink: at 10 K it is normal"):
+        next(event for event in sim.run() if event == "step")
+
+
+@pytest.mark.mpi
+def test_hopeless_step_leaves_the_last_good_state(shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StepFailure("forced")
+
+    monkeypatch.setattr("solvers.heat.stepper.HeatStepper.step", fail)
+    folder = shared_tmp_path / "out"
+    with pytest.raises(ComputationError, match=r"--resume"):
+        run_case(coarse(), folder, MPI.COMM_WORLD, quiet=True)
+    MPI.COMM_WORLD.barrier()
+    assert (folder / "checkpoint" / "state.npz").is_file()
+    with np.load(folder / "checkpoint" / "state.npz") as archive:
+        assert np.all(archive["u"] > 0)
+        assert json.loads(str(archive["meta"]))["clock"]["cycle"] == 0

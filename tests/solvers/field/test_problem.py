@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from fem.constants import MU0
+from solvers.field.eddy import EddyProblem, NormalFront
+from solvers.field.problem import AppliedField, FieldProblem, Imposed, TransportCurrent
+from solvers.verification.field.meshes import brick_mesh
+
+NM = 1e-9
+H0 = 1e4
+
+
+def slab(comm: MPI.Intracomm, unit: float = NM, cells: int = 10, **kind: Any) -> Any:
+    lines = [[0, 20 * NM, 50 * NM], [0, 30 * NM], np.linspace(0, 200 * NM, cells + 1)]
+    halves = {"lower": (None, None, (0, 100 * NM)), "upper": (None, None, (100 * NM, 200 * NM))}
+    return brick_mesh(comm, lines, halves, unit, **kind)
+
+
+def parallel(comm: MPI.Intracomm, **kind: Any) -> FieldProblem:
+    drive = Imposed(tangential_field={"z-": (0.0, H0, 0.0), "z+": (0.0, H0, 0.0)})
+    problem = FieldProblem(slab(comm, **kind), ["lower", "upper"], drive, ["x-", "x+"])
+    problem.solve(problem.screening_of({"lower": 50 * NM, "upper": 50 * NM}))
+    return problem
+
+
+def outputs(problem: FieldProblem) -> dict[str, Any]:
+    point = [[11 * NM, 7 * NM, 73 * NM]]
+    return {
+        "B": problem.flux_density_at(point),
+        "J": problem.current_density_at(point),
+        "mean": problem.mean_flux_density("lower", "upper"),
+        "through": problem.current_moment("upper"),
+        "moment": problem.magnetic_moment("lower", "upper"),
+        "energy": problem.unit_energy(),
+        "volume": problem.volume("lower"),
+    }
+
+
+@pytest.mark.mpi
+def test_outputs_do_not_depend_on_the_unit_of_the_mesh(comm: MPI.Intracomm) -> None:
+    fine, coarse = (outputs(parallel(comm, unit=unit)) for unit in (NM, 1e-6))
+    for name, value in fine.items():
+        assert coarse[name] == pytest.approx(value, rel=1e-9, abs=1e-9 * float(np.abs(value).max())), name
+
+
+@pytest.mark.mpi
+def test_outputs_fit_together(comm: MPI.Intracomm) -> None:
+    problem = parallel(comm, cells=64)
+    area, d = 50 * NM * 30 * NM, 200 * NM
+    found = outputs(problem)
+    assert found["volume"] == pytest.approx(area * d / 2, rel=1e-12)
+    mean, through, moment = found["mean"][1] / MU0, found["through"][0], found["moment"][1]
+    # Ampere: the sheet current of the upper half is the step of H from the middle to the face.
+    assert through == pytest.approx(-(H0 - H0 / np.cosh(2)) * area, rel=1e-3)
+    # The currents along the faces make one half of the moment, those across the far ends would make the other.
+    assert moment == pytest.approx(-(H0 - mean) * area * d / 2, rel=1e-3)
+    # Work of the field at the faces: half of H0 times the flux, per area.
+    assert found["energy"] == pytest.approx(MU0 * H0 * mean * area * d / 2, rel=1e-3)
+
+
+@pytest.mark.mpi
+def test_transport_current_flows_along_its_direction(comm: MPI.Intracomm) -> None:
+    tagged = slab(comm)
+    drive = TransportCurrent(["lower"], 50 * NM)
+    problem = FieldProblem(tagged, ["lower"], drive, ["x-", "x+", "z-", "z+"])
+    problem.solve(problem.screening_of({"lower": 50 * NM}))
+    assert problem.per_drive() == pytest.approx(1 / problem.unit_current())
+    assert problem.current_moment("lower")[0] / (50 * NM) == pytest.approx(problem.unit_current(), rel=1e-3)
+    # Above a current along x the field is along -y.
+    assert problem.flux_density_at([[25 * NM, 15 * NM, 150 * NM]])[0, 1] < 0
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("direction", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.6, 0.8)])
+def test_applied_field_without_superconductors(comm: MPI.Intracomm, direction: tuple[float, float, float]) -> None:
+    tagged = slab(comm)
+    problem = FieldProblem(tagged, [], AppliedField(direction), list(tagged.facet_names))
+    problem.solve(problem.screening_of({}))
+    cells = tagged.cells("lower", "upper")
+    assert problem.flux_density(cells) == pytest.approx(np.tile(direction, (len(cells), 1)), abs=2e-5)
+    assert problem.mean_flux_density("upper") == pytest.approx(direction, abs=2e-5)
+
+
+@pytest.mark.mpi
+def test_what_cannot_be_posed_is_refused(comm: MPI.Intracomm) -> None:
+    with pytest.raises(ValueError, match="use degree 2 or hexahedra"):
+        FieldProblem(slab(comm, tetrahedra=True), ["lower"], Imposed(), ["x-"])
+    tagged = slab(comm)
+    with pytest.raises(ValueError, match="H cannot be imposed on x-"):
+        FieldProblem(tagged, ["lower"], Imposed(tangential_field={"x-": (0.0, 1.0, 0.0)}), ["x-"])
+    with pytest.raises(KeyError, match="no facet group 'lid'"):
+        FieldProblem(tagged, ["lower"], Imposed(tangential_field={"lid": (0.0, 1.0, 0.0)}), ["x-"])
+    with pytest.raises(ValueError, match="outside the mesh"):
+        parallel(comm).flux_density_at([[0.0, 0.0, 1.0]])
+
+
+@pytest.mark.mpi
+def test_eddy_currents_of_a_conductor_with_a_superconductor_beside_it(comm: MPI.Intracomm) -> None:
+    # After a long time the field is that of the superconductor alone, and no heat is left.
+    tagged = slab(comm)
+    drive = Imposed(tangential_field={"z-": (0.0, H0, 0.0), "z+": (0.0, H0, 0.0)})
+    still, moving = (FieldProblem(tagged, ["lower", "upper"], drive, ["x-", "x+"]) for _ in range(2))
+    screening = still.screening_of({"lower": 50 * NM})
+    still.solve(screening)
+    sigma = np.zeros(len(screening))
+    sigma[tagged.cells("upper")] = 1e8
+    eddy = EddyProblem(moving, sigma, screening)
+    heat = []
+    for dt in np.geomspace(1e-13, 1e-9, 25):
+        eddy.step(dt)
+        heat.append(eddy.power() * dt)
+    assert moving.mean_flux_density("upper") == pytest.approx(still.mean_flux_density("upper"), rel=1e-4, abs=1e-9)
+    assert heat[-1] < 1e-6 * max(heat)
+    # Switched on at once: the field at the faces does twice the work of what is stored, less what ohmic heat took.
+    work = 2 * still.unit_energy()
+    assert sum(heat) < work - moving.unit_energy()
+    assert sum(heat) == pytest.approx(work - moving.unit_energy(), rel=0.3)
+
+
+@pytest.mark.mpi
+def test_front_stays_where_it_is_below_the_critical_field(comm: MPI.Intracomm) -> None:
+    heights = np.linspace(0, 1e-4, 11)
+    tagged = brick_mesh(comm, [[0, 1e-5], [0, 1e-5], heights], {"Ta": (None, None, None)}, 1e-6)
+    field = FieldProblem(tagged, ["Ta"], Imposed(tangential_field={"z-": (0.0, 1.0, 0.0)}), ["x-", "x+"])
+    front = NormalFront(field, heights, 5e-9, 50e-9, 6.4e4)
+    front.step(1e-7, 6.3e4)
+    assert front.normal == 0
+    assert front.position() < 1e-7
+    with pytest.raises(RuntimeError, match="far end"):
+        front.step(1.0, 2 * 6.4e4)

@@ -31,7 +31,7 @@ SUPPORTED_DOLFINX = ((0, 9), (0, 12))  # from the first to below the second
 SETUP = "use scripts/env, or the conda environment of environment.yml"
 MODULES = (
     *("mpi4py", "petsc4py", "dolfinx", "gmsh", "numpy", "scipy"),
-    *("matplotlib", "pydantic", "typer", "rich", "tqdm", "pint"),
+    *("matplotlib", "pydantic", "typer", "rich", "pint", "tomli_w"),
 )
 MPI_LIBRARY = re.compile(r"/lib(mpi|mpich)\.(so|[\d.]*dylib)")
 FAST_BLAS = re.compile(r"openblas|mkl|blis|flexiblas|accelerate|libsci|essl|armpl", re.IGNORECASE)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import click
 import typer
 
+from solvers import __version__
 from solvers.errors import ComputationError, InputError
 
 if TYPE_CHECKING:
@@ -61,6 +62,21 @@ Changes = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"coldstack {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of `coldstack` itself."""
 
 
 @app.command()
@@ -227,7 +243,7 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    if _launched_rank() and {"--help", "-h"} & set(sys.argv[1:]):
+    if _launched_rank() and {"--help", "-h", "--version"} & set(sys.argv[1:]):
         sys.exit(0)
     code, message = 0, ""
     try:

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from solvers import __version__
 from solvers.case.model import Case, case_sha256
 from solvers.cycles.ending import CycleEnd
 from solvers.errors import ComputationError, InputError
@@ -365,12 +365,8 @@ def _eddy_counts(sim: Simulation) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    try:
-        own = metadata.version("coldstack")
-    except metadata.PackageNotFoundError:
-        own = "not installed (run from a checkout)"
     return {
-        "coldstack": own,
+        "coldstack": __version__,
         "dolfinx": dolfinx.__version__,
         "petsc": ".".join(str(part) for part in PETSc.Sys.getVersion()),
         "numpy": np.__version__,

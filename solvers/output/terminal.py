@@ -8,8 +8,9 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
-from tqdm import tqdm
 
 LINE_EVERY = 5.0  # s between two lines where there is no terminal
 TABLE_WIDTH = 100
@@ -34,17 +35,19 @@ class Progress:
 
     def __init__(self, total: int, done: int, quiet: bool) -> None:
         self.total, self.quiet = total, quiet
-        self._bar: tqdm[Any] | None = None
+        self._bar: Bar | None = None
         self._last, self._start, self._first = time.monotonic(), time.monotonic(), done
         if not quiet and sys.stderr.isatty():
-            form = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
-            self._bar = tqdm(total=total, initial=done, bar_format=form, dynamic_ncols=True, leave=False)
+            columns = TaskProgressColumn(), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+            text = TextColumn("{task.description}", markup=False)
+            self._bar = Bar(*columns, text, console=Console(stderr=True), transient=True, refresh_per_second=4)
+            self._bar.add_task("", total=total, completed=done)
+            self._bar.start()
 
     def show(self, done: float, text: str) -> None:
         """Say where the run is: phases done (with a fraction for the present one), and a text."""
         if self._bar is not None:
-            self._bar.n = done
-            self._bar.set_postfix_str(text)
+            self._bar.update(self._bar.task_ids[0], completed=done, description=text)
         elif not self.quiet and time.monotonic() - self._last > LINE_EVERY:
             self._last = time.monotonic()
             passed = self._last - self._start
@@ -54,7 +57,7 @@ class Progress:
     def close(self) -> None:
         """Remove the bar."""
         if self._bar is not None:
-            self._bar.close()
+            self._bar.stop()
 
 
 def print_result(summary: dict[str, Any], folder: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from solvers import __version__
 from solvers.case.model import Case
 from solvers.command import main
 from solvers.errors import ComputationError, InputError
@@ -237,6 +238,13 @@ def test_help_is_instant() -> None:
     assert done.returncode == 0
     for command in ("run", "mesh", "plot", "materials", "schema", "doctor"):
         assert f" {command} " in done.stdout
+
+
+def test_version_is_that_of_the_package_and_said_once(tmp_path: Path) -> None:
+    assert coldstack("--version", folder=tmp_path).stdout == f"coldstack {__version__}\n"
+    command = ["mpirun", "-n", "2", sys.executable, "-m", "solvers.command.main", "--version"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"coldstack {__version__}\n"
 
 
 def test_schema_is_json(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ from solvers.output import checkpoint
 from solvers.output.recorder import Recorder
 from solvers.output.result import Result, write_cycles, write_history
 from solvers.output.terminal import Progress, print_result, temperature
+from solvers.simulation.events import CycleEnded, PhaseEnded, PhaseStarted, Stepped
 from solvers.simulation.resolution import resolution
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.validity import run_warnings
@@ -121,23 +122,25 @@ def _advance(sim: Simulation, recorder: Recorder, ends: CycleEnd, folder: Path, 
     try:
         with _stop_signals() as stop:
             for event in sim.run():
-                if event == "start":
-                    recorder.start_of_phase()
-                elif event == "step":
-                    recorder.step()
-                    _show(sim, recorder, progress)
-                elif event == "phase":
-                    recorder.end_of_phase()
-                    _end_of_phase(sim, folder)
-                    saving.at_end_of_phase()
-                else:
-                    _end_of_cycle(sim, recorder, ends)
-                    if ends.finished:
-                        if sim.case.output.fields == "end" and sim.clock.cycle < sim.case.cycle.repeat:
-                            _write_fields(sim, folder, sim.clock.cycle)
-                        break
+                match event:
+                    case PhaseStarted():
+                        recorder.start_of_phase(event)
+                        continue
+                    case Stepped():
+                        recorder.step(event)
+                        _show(sim, recorder, progress, event)
+                    case PhaseEnded():
+                        recorder.end_of_phase(event)
+                        _end_of_phase(sim, folder, event)
+                        saving.at_end_of_phase()
+                    case CycleEnded():
+                        _end_of_cycle(sim, recorder, ends)
+                        if ends.finished:
+                            if sim.case.output.fields == "end" and sim.clock.cycle < sim.case.cycle.repeat:
+                                _write_fields(sim, folder, event.cycle, phases[-1].name)
+                            break
                 # A signal may have reached one rank only; all must stop at the same event.
-                if event != "start" and sim.comm.allreduce(len(stop), op=MPI.MAX):
+                if sim.comm.allreduce(len(stop), op=MPI.MAX):
                     raise Interrupted
     finally:
         progress.close()
@@ -148,36 +151,34 @@ def _end_of_cycle(sim: Simulation, recorder: Recorder, ends: CycleEnd) -> None:
     cycle = recorder.cycles[-1]
     if sim.comm.rank == 0:
         cold = temperature(cycle["T_cold_K"])
-        log.info("cycle %d: %s at %s, %d steps", sim.clock.cycle, recorder.cold, cold, sim.steps)
+        log.info("cycle %d: %s at %s, %d steps", sim.clock.cycle, recorder.cold, cold, sim.counters.steps)
     ends.end_of_cycle()
     if sim.comm.rank == 0 and sim.clock.cycle != cycle["cycle"]:
         log.info("from cycle %d to %d: %d jumps taken back", cycle["cycle"], sim.clock.cycle, ends.refused)
 
 
-def _end_of_phase(sim: Simulation, folder: Path) -> None:
+def _end_of_phase(sim: Simulation, folder: Path, event: PhaseEnded) -> None:
     """Write the fields: of all cycles, or of the last one (collective)."""
-    number = sim.clock.cycle + 1
-    if sim.case.output.fields == "cycles" or (sim.case.output.fields == "end" and number == sim.case.cycle.repeat):
-        _write_fields(sim, folder, number)
+    fields = sim.case.output.fields
+    if fields == "cycles" or (fields == "end" and event.cycle == sim.case.cycle.repeat):
+        _write_fields(sim, folder, event.cycle, event.phase.name)
 
 
-def _write_fields(sim: Simulation, folder: Path, cycle: int) -> None:
+def _write_fields(sim: Simulation, folder: Path, cycle: int, phase: str) -> None:
     """Write the fields at the end of a phase of a cycle (from 1) (collective)."""
     from solvers.output.paraview import write_fields
 
-    phase = sim.case.cycle.phases[sim.clock.phase - 1].name
     with sim.timed("output"):
         write_fields(sim, folder / "fields", f"cycle-{cycle:04d}-{phase}")
 
 
-def _show(sim: Simulation, recorder: Recorder, progress: Progress) -> None:
+def _show(sim: Simulation, recorder: Recorder, progress: Progress, event: Stepped) -> None:
     if sim.comm.rank > 0:
         return
-    phases = sim.case.cycle.phases
-    phase = phases[sim.clock.phase]
+    phases, phase = sim.case.cycle.phases, event.phase
     done = sim.clock.cycle * len(phases) + sim.clock.phase + sim.clock.in_phase / phase.duration
     cold = temperature(float(recorder.rows[-1][f"T_{recorder.cold}_K"]))
-    place = f"cycle {sim.clock.cycle + 1}/{sim.case.cycle.repeat} {phase.name} {sim.clock.time:.4g} s"
+    place = f"cycle {event.cycle}/{sim.case.cycle.repeat} {phase.name} {sim.clock.time:.4g} s"
     progress.show(done, f"{place}: {recorder.cold} {cold}")
 
 
@@ -214,7 +215,8 @@ def _save(sim: Simulation, recorder: Recorder, ends: CycleEnd, folder: Path) -> 
     with sim.timed("output"):
         case = case_sha256(sim.case)
         more = {"recorder": recorder.state(), "ends": ends.state(), "case_sha256": case}
-        checkpoint.save(sim, folder / "checkpoint", more)
+        states = {"now": sim.state()} | ({} if ends.before is None else {"before_jump": ends.before})
+        checkpoint.save(sim, folder / "checkpoint", states, more)
         if sim.comm.rank == 0:
             write_history(folder / "history.csv", recorder.rows)
             write_cycles(folder / "cycles.csv", recorder.cycles)
@@ -223,13 +225,14 @@ def _save(sim: Simulation, recorder: Recorder, ends: CycleEnd, folder: Path) -> 
 
 def _resume(sim: Simulation, recorder: Recorder, ends: CycleEnd, folder: Path) -> None:
     try:
-        more = checkpoint.load(sim, folder / "checkpoint")
-    except (ValueError, OSError) as error:
+        states, more = checkpoint.load(sim, folder / "checkpoint")
+    except ValueError as error:
         raise InputError(f"{folder}: cannot be resumed: {error}") from None
     if more["case_sha256"] != case_sha256(sim.case):
         raise InputError(f"{folder}: its checkpoint is of another case; resume with the same case and --set values")
+    sim.restore(states["now"])
     recorder.restore(more["recorder"])
-    ends.restore(more["ends"])
+    ends.restore(more["ends"], states.get("before_jump"))
     if sim.comm.rank == 0:
         history = Result(folder, {}).history()
         rows = [dict(zip(history, values, strict=True)) for values in zip(*history.values(), strict=True)]
@@ -311,7 +314,7 @@ def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float
             "cooling_power_initial_W": recorder.power_initial,
             "half_switched_drive": recorder.half_switched,
             "fraction_at_full_drive": recorder.fraction_at_full_drive,
-            "entropy_lowest_step": sim.entropy_worst,
+            "entropy_lowest_step": sim.counters.entropy_worst,
             "cycles": recorder.cycles,
         }
         | ends.report(),
@@ -335,8 +338,8 @@ def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float
         "solver": {
             "cycles_computed": ends.computed,
             "jumps_refused": ends.refused,
-            "steps": sim.steps,
-            "steps_rejected": sim.rejected,
+            "steps": sim.counters.steps,
+            "steps_rejected": sim.counters.rejected,
             "field_solves": problem.solves if problem else 0,
             "field_solves_saved": switching.saved if switching else 0,
             "field_iterations_max": 0,  # the field solver is direct

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from solvers.cycles.jump import CycleJumper
 from solvers.output.recorder import Recorder
 from solvers.simulation.simulation import Simulation
+from solvers.simulation.state import RunState
 
 Floats = npt.NDArray[np.float64]
 
@@ -120,6 +121,11 @@ class CycleEnd:
         """Jumps taken back because they were too long."""
         return 0 if self.jumper is None else self.jumper.refused
 
+    @property
+    def before(self) -> RunState | None:
+        """State of the run before a jump that may be taken back."""
+        return None if self.jumper is None else self.jumper.before
+
     def state(self) -> dict[str, Any]:
         """Plain numbers, for the checkpoint."""
         return {
@@ -131,12 +137,12 @@ class CycleEnd:
             "jumper": None if self.jumper is None else self.jumper.state(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+    def restore(self, state: dict[str, Any], before: RunState | None) -> None:
+        """Go on from a checkpoint: what `state` gave, and `before`."""
         for name in ("steady_after", "goal_after", "computed"):
             setattr(self, name, state[name])
         self._last = None if state["_last"] is None else np.array(state["_last"])
         if self.steady is not None:
             vars(self.steady).update(state["steady"])
         if self.jumper is not None:
-            self.jumper.restore(state["jumper"])
+            self.jumper.restore(state["jumper"], before)

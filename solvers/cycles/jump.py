@@ -11,7 +11,7 @@ SIAM J. Sci. Comput. 24, 1091 (2003).)
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from solvers.output.recorder import Recorder
 from solvers.simulation.ledger import Ledger
 from solvers.simulation.simulation import Simulation
+from solvers.simulation.state import RunState
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,28 +52,30 @@ def passed_sum(first: Floats, last: Floats, gap: float, cycles: int) -> Floats:
 
 @dataclass
 class Jump:
-    """A jump that the cycles behind it have not confirmed yet; plain numbers, for the checkpoint.
+    """A jump that the cycles behind it have not confirmed yet.
 
     Attributes:
-        cycle, time: where it began, time in s.
+        before: state of the run where it began.
         length: cycles passed over.
         start, change: ln T of the layers before it, and what it added.
         gain: of T^2 in the last cycle before it, K^2.
-        booked, ledger: the ledger of that cycle, and that of the run up to it.
+        booked: the ledger of that cycle.
         energy: change of the stack's energy in the jump, J.
         recorded: cycles recorded before it.
     """
 
-    cycle: int
-    time: float
+    before: RunState
     length: int
     start: list[float]
     change: list[float]
     gain: list[float]
     booked: dict[str, Any]
-    ledger: dict[str, Any]
     energy: float
     recorded: int
+
+    def numbers(self) -> dict[str, Any]:
+        """Plain numbers: all but `before`."""
+        return {name: value for name, value in vars(self).items() if name != "before"}
 
 
 class CycleJumper:
@@ -126,7 +129,7 @@ class CycleJumper:
             if self._length == 0.0:  # error of a first, straight jump: length^2 / 2 times the change of growth a cycle
                 self._length = math.sqrt(2.0 * self.tolerance / max(unrest, 1e-12))
             return "ready"
-        gap = self.sim.clock.cycle - jump.cycle
+        gap = self.sim.clock.cycle - jump.before.clock.cycle
         change = _gained(np.array(jump.start), passed_sum(np.array(jump.gain), gain, gap, jump.length))
         error = float(np.abs(change - jump.change).max())
         factor = SAFETY * float(np.cbrt(self.tolerance / max(error, 1e-300)))
@@ -137,7 +140,7 @@ class CycleJumper:
             self._go_back(jump)
             return "back"
         self._length = jump.length * min(max(factor, 0.5), LONGER)
-        self._known = (jump.cycle, np.array(jump.gain))
+        self._known = (jump.before.clock.cycle, np.array(jump.gain))
         self._book(jump, gap, error)
         return "ready"
 
@@ -177,20 +180,19 @@ class CycleJumper:
         sim, clock = self.sim, self.sim.clock
         assert self._gain is not None
         change = self._change(length)
-        before = float(sim.totals().energy.sum())
-        start, levels = (clock.cycle, clock.time), _plain(self._row[-1])
+        energy, before = float(sim.totals().energy.sum()), sim.state()
+        levels = _plain(self._row[-1])
         clock.cycle += length
         clock.time += length * sum(phase.duration for phase in sim.case.cycle.phases)
         self._scale(change)
         self._pending = Jump(
-            *start,
+            before,
             length,
             levels,
             _plain(change),
             _plain(self._gain),
             self.recorder.last_cycle.to_json(),
-            sim.ledger.to_json(),
-            float(sim.totals().energy.sum()) - before,
+            float(sim.totals().energy.sum()) - energy,
             len(self.recorder.cycles),
         )
         self.recorder.begin_cycle()
@@ -202,26 +204,24 @@ class CycleJumper:
         self._row = [self._levels()]
 
     def _go_back(self, jump: Jump) -> None:
-        sim = self.sim
-        sim.clock.cycle, sim.clock.time = jump.cycle, jump.time
-        sim.ledger = Ledger(**jump.ledger)
-        self._scale(np.array(jump.start) - self._levels())
+        self.sim.restore(jump.before)
+        self._row = [self._levels()]
         self._gain = np.array(jump.gain)
-        self.recorder.rewind(jump.recorded, jump.time, Ledger(**jump.booked))
+        self.recorder.rewind(jump.recorded, jump.before.clock.time, Ledger(**jump.booked))
 
     def _book(self, jump: Jump, gap: int, error: float) -> None:
         """Give the ledger what the cycles passed over would have booked, and note the jump."""
         sim, booked = self.sim, Ledger(**jump.booked)
         passed = _passed_ledger(booked, self.recorder.last_cycle, gap, jump.length)
         sim.ledger.add(passed)
-        self.recorder.insert(passed, jump.time)
+        self.recorder.insert(passed, jump.before.clock.time)
         given = sum(passed.bath.values())
         residual = jump.energy - passed.work - passed.load + given
         k = sim.heat.space.layer_number(self.recorder.cold)
         self.jumps.append(
             {
-                "from_cycle": jump.cycle,
-                "to_cycle": jump.cycle + jump.length,
+                "from_cycle": jump.before.clock.cycle,
+                "to_cycle": jump.before.clock.cycle + jump.length,
                 "T_cold_from_K": math.exp(jump.start[k]),
                 "T_cold_to_K": math.exp(jump.start[k] + jump.change[k]),
                 "error": error,
@@ -239,17 +239,22 @@ class CycleJumper:
             "gain": None if self._gain is None else _plain(self._gain),
             "row": [_plain(y) for y in self._row],
             "known": known,
-            "pending": None if self._pending is None else asdict(self._pending),
+            "pending": None if self._pending is None else self._pending.numbers(),
             "length": self._length,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+    @property
+    def before(self) -> RunState | None:
+        """State of the run before a jump that has not been confirmed yet."""
+        return None if self._pending is None else self._pending.before
+
+    def restore(self, state: dict[str, Any], before: RunState | None) -> None:
+        """Go on from a checkpoint: what `state` gave, and `before`."""
         self.jumps, self.refused, self._length = state["jumps"], state["refused"], state["length"]
         self._gain = None if state["gain"] is None else np.array(state["gain"])
         self._row = [np.array(y) for y in state["row"]]
         self._known = None if state["known"] is None else (state["known"][0], np.array(state["known"][1]))
-        self._pending = None if state["pending"] is None else Jump(**state["pending"])
+        self._pending = None if before is None else Jump(before, **state["pending"])
 
 
 def _gained(level: Floats, gain: Floats) -> Floats:

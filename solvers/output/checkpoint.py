@@ -1,121 +1,174 @@
-"""The state of a run on disk: keyed by (layer, input vertex), so that any number of ranks can go on with it."""
+"""States of a run on disk, keyed by places of the mesh, so that any number of ranks can go on from them.
+
+Nodes are named by (layer, input vertex), columns by their place in the plane, edges by their input vertices.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dolfinx.mesh
 import numpy as np
 import numpy.typing as npt
+from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from solvers.simulation.ledger import Ledger
-from solvers.simulation.simulation import Clock, Simulation
-from solvers.switching.eddy_currents import EddyCurrents, edge_keys
+from solvers.simulation.simulation import Simulation
+from solvers.simulation.state import RunState
+from solvers.switching.eddy_currents import edge_keys
+from solvers.switching.pattern import Saved
+
+Floats = npt.NDArray[np.float64]
+Arrays = dict[str, npt.NDArray[Any]]
 
 FILE = "state.npz"
+KINDS = ("nodes", "columns", "edges")
 
 
-def save(sim: Simulation, folder: Path, more: dict[str, Any]) -> None:
-    """Write the state of a run, replacing the last one only when it is complete (collective).
+def save(sim: Simulation, folder: Path, states: Mapping[str, RunState], more: dict[str, Any]) -> None:
+    """Write states of a run, replacing the last ones only when all is complete (collective).
 
     Args:
         sim: the run.
         folder: of the checkpoint; made if needed.
-        more: plain data to keep with it.
+        states: by name; the one to go on from, and others.
+        more: plain data to keep with them.
     """
-    n = sim.heat.space.n_owned
-    nodes = sim.comm.gather((sim.heat.space.key[:n], sim.u[:n], sim.f[:n], _reached(sim)[:n]), root=0)
-    columns = sim.comm.gather([(x, y) for _, x, y in _columns(sim)], root=0)
-    edges = None
-    if sim.eddy is not None:
-        edge, sign, potential = _edges(sim.eddy)
-        owned = sim.eddy.problem.field.space.dofmap.index_map.size_local
-        edges = sim.comm.gather((edge[:owned], (sign * potential)[:owned]), root=0)
-    if nodes is None or columns is None:
+    places = _Places(sim)
+    arrays = places.keys()
+    numbers = {}
+    for name, state in states.items():
+        saved = state.saved()
+        numbers[name] = saved.numbers
+        for kind in KINDS:
+            arrays |= {
+                f"{name}.{kind}.{key}": places.owned(kind, values) for key, values in getattr(saved, kind).items()
+            }
+    gathered = {name: sim.comm.gather(values) for name, values in arrays.items()}
+    if sim.comm.rank > 0:
         return
-    arrays = {name: np.concatenate([part[k] for part in nodes]) for k, name in enumerate(("key", "u", "f", "reached"))}
-    for k in range(len(columns[0])):
-        arrays[f"place_{k}"] = np.concatenate([part[k][0] for part in columns])
-        arrays[f"level_{k}"] = np.concatenate([part[k][1] for part in columns])
-    if edges is not None:
-        arrays |= {"edge": np.concatenate([e for e, _ in edges]), "potential": np.concatenate([a for _, a in edges])}
-    meta = {
-        "clock": vars(sim.clock),
-        "ledger": sim.ledger.to_json(),
-        "eddy": sim.eddy.state() if sim.eddy is not None else None,
-        "counters": {name: getattr(sim, name) for name in sim.COUNTERS},
-        "more": more,
-    }
+    whole = {name: np.concatenate(parts) for name, parts in gathered.items() if parts is not None}
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{FILE}.part"
     with partial.open("wb") as stream:
-        np.savez(stream, meta=np.array(json.dumps(meta)), **arrays)
+        np.savez(stream, meta=np.array(json.dumps({"states": numbers, "more": more})), **whole)
     os.replace(partial, folder / FILE)
 
 
-def load(sim: Simulation, folder: Path) -> dict[str, Any]:
-    """Set a new run to a saved state; returns what was kept with it (collective).
+def load(sim: Simulation, folder: Path) -> tuple[dict[str, RunState], dict[str, Any]]:
+    """Read the states of a run, and what was kept with them (collective).
+
+    Args:
+        sim: a run of the same case, on any number of ranks.
+        folder: of the checkpoint.
 
     Raises:
-        ValueError: the checkpoint is of another mesh.
+        ValueError: there is no checkpoint that can be read, or it is of another mesh; on all ranks.
     """
-    saved: dict[str, npt.NDArray[Any]] = {}
+    saved: Arrays = {}
+    problem = ""
     if sim.comm.rank == 0:
-        with np.load(folder / FILE) as archive:
-            saved = {name: archive[name] for name in archive.files}
-    saved = sim.comm.bcast(saved, root=0)
-    meta = json.loads(str(saved["meta"]))
-    space = sim.heat.space
-    order = np.lexsort(saved["key"].T[::-1])
-    base = int(saved["key"][:, 1].max()) + 1
-    ours, theirs = (key[:, 0] * base + key[:, 1] for key in (space.key, saved["key"][order]))
-    place = np.clip(np.searchsorted(theirs, ours), 0, len(theirs) - 1)
-    wrong = len(theirs) != space.n_global or bool((theirs[place] != ours).any())
-    if sim.comm.allreduce(int(wrong)):
+        try:
+            with np.load(folder / FILE) as archive:
+                saved = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError) as error:
+            problem = str(error)
+    problem, saved = sim.comm.bcast((problem, saved))
+    if problem:
+        raise ValueError(problem)
+    places = _Places(sim)
+    if not places.find(saved):
         raise ValueError(f"{folder}: the checkpoint is of another mesh")
-    sim.u, sim.f = saved["u"][order][place], saved["f"][order][place]
-    _reached(sim)[:] = saved["reached"][order][place]
-    for k, (level, xy, _) in enumerate(_columns(sim, ghosts=True)):
-        if len(xy):
-            level[:] = saved[f"level_{k}"][cKDTree(saved[f"place_{k}"]).query(xy)[1]]
-    sim.clock, sim.ledger = Clock(**meta["clock"]), Ledger(**meta["ledger"])
-    for name, value in meta["counters"].items():
-        setattr(sim, name, value)
-    if sim.eddy is not None and sim.switching is not None:
-        edge, sign, _ = _edges(sim.eddy)
-        order, base = np.lexsort(saved["edge"].T[::-1]), int(saved["edge"].max()) + 1
-        ours, theirs = (e[:, 0] * base + e[:, 1] for e in (edge, saved["edge"][order]))
-        sim.eddy.restore(meta["eddy"], sign * saved["potential"][order][np.searchsorted(theirs, ours)])
-        sim.switching.resume_eddy(sim.u)
+    meta = json.loads(str(saved["meta"]))
+    states = {}
+    for name, numbers in meta["states"].items():
+        parts: dict[str, dict[str, Floats]] = {kind: {} for kind in KINDS}
+        for path, values in saved.items():
+            if path.startswith(f"{name}."):
+                kind, key = path.removeprefix(f"{name}.").split(".")
+                parts[kind][key] = places.local(kind, values)
+        states[name] = RunState.from_saved(replace(Saved(numbers), **parts))
     more: dict[str, Any] = meta["more"]
-    return more
+    return states, more
 
 
-def _reached(sim: Simulation) -> npt.NDArray[np.float64]:
-    """Fields that nodes are in on their way through a transition with loss (a view)."""
-    return sim.losses.reached if sim.losses is not None else np.zeros(sim.heat.space.n_local)
+class _Places:
+    """Names of the nodes, columns and edges of a run on this rank, and where they are in a checkpoint."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.comm, self.space = sim.comm, sim.heat.space
+        self._nodes = sim.heat.space.key
+        self._order: dict[str, npt.NDArray[np.int64]] = {}
+        self._columns, self._owned_columns = _columns(sim)
+        self._edges: npt.NDArray[np.int64] = np.zeros((0, 2), dtype=np.int64)
+        self._signs: Floats = np.zeros(0)
+        self._owned_edges = 0
+        if sim.switching is not None:
+            field = sim.switching.problem.space
+            self._edges, self._signs = edge_keys(field)
+            self._owned_edges = field.dofmap.index_map.size_local
+
+    def keys(self) -> Arrays:
+        """Names of what this rank owns, by kind."""
+        return {
+            "nodes": self._nodes[: self.space.n_owned],
+            "columns": self._columns[self._owned_columns],
+            "edges": self._edges[: self._owned_edges],
+        }
+
+    def owned(self, kind: str, values: Floats) -> Floats:
+        """Those values that this rank owns, of edges in the direction of their names."""
+        if kind == "nodes":
+            return values[: self.space.n_owned]
+        if kind == "columns":
+            return values[self._owned_columns]
+        return (self._signs * values)[: self._owned_edges]
+
+    def find(self, saved: Arrays) -> bool:
+        """Look for this rank's places among saved names; whether all ranks have found theirs (collective)."""
+        nodes, edges = (_where(ours, saved[kind]) for kind, ours in (("nodes", self._nodes), ("edges", self._edges)))
+        columns: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        if len(saved["columns"]) and len(self._columns):
+            columns = np.asarray(cKDTree(saved["columns"]).query(self._columns)[1], dtype=np.int64)
+        found = nodes is not None and edges is not None and len(saved["nodes"]) == self.space.n_global
+        if self.comm.allreduce(int(found), op=MPI.MIN):
+            assert nodes is not None
+            assert edges is not None
+            self._order = {"nodes": nodes, "edges": edges, "columns": columns}
+        return bool(self._order)
+
+    def local(self, kind: str, values: Floats) -> Floats:
+        """The values of this rank, ghosts included, from all that were saved."""
+        own = values[self._order[kind]]
+        return self._signs * own if kind == "edges" else own
 
 
-def _edges(eddy: EddyCurrents) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[Any]]:
-    """For each unknown of the field: its name, its sign and its value."""
-    space = eddy.problem.field.space
-    return *edge_keys(space), eddy.problem.field.potential.x.array
-
-
-def _columns(sim: Simulation, ghosts: bool = False) -> list[Any]:
-    """For each switching film: its levels (a view), and places (m) and levels of its columns."""
-    out: list[Any] = []
-    if sim.switching is None:
-        return out
-    for k, columns in enumerate(sim.switching.columns):
+def _columns(sim: Simulation) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Names (number of the film, place in m) of the columns of the switching films, and which this rank owns."""
+    places: list[Floats] = [np.zeros((0, 3))]
+    owned: list[npt.NDArray[np.bool_]] = [np.zeros(0, dtype=bool)]
+    for k, columns in enumerate(sim.switching.columns if sim.switching is not None else []):
         middle = dolfinx.mesh.compute_midpoints(sim.tagged.mesh, 3, columns.cells) * sim.tagged.length_unit
-        xy = np.zeros((columns.n, 2))
-        xy[columns.column_of_cell] = middle[:, :2]
-        level = sim.switching.level[sim.switching.part(k)]
-        which = slice(None) if ghosts else columns.owned
-        out.append((level, xy[which], level[which]))
-    return out
+        place = np.zeros((columns.n, 3))
+        place[columns.column_of_cell, 1:] = middle[:, :2]
+        place[:, 0] = k
+        places.append(place)
+        owned.append(columns.owned)
+    return np.concatenate(places), np.concatenate(owned)
+
+
+def _where(ours: npt.NDArray[np.int64], theirs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """Rows of `theirs` that are those of `ours`, pairs of integers; None: some are not there."""
+    base = 1 + max(int(names[:, 1].max(initial=0)) for names in (ours, theirs))
+    wanted, known = (names[:, 0] * base + names[:, 1] for names in (ours, theirs))
+    order = np.argsort(known)
+    place = np.searchsorted(known, wanted, sorter=order)
+    if (place == len(known)).any():
+        return None
+    place = order[place]
+    return place if (known[place] == wanted).all() else None

@@ -12,6 +12,7 @@ from solvers.heat import spin_energy
 from solvers.heat.two_temperatures import layer_of
 from solvers.output.result import SCREENED
 from solvers.simulation import build
+from solvers.simulation.events import PhaseEnded, PhaseStarted, Stepped
 from solvers.simulation.ledger import Ledger
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.validity import DriveLimits
@@ -61,24 +62,24 @@ class Recorder:
         self.begin_cycle()
 
     # ---- events of the run -----------------------------------------------------------------------
-    def start_of_phase(self) -> None:
+    def start_of_phase(self, event: PhaseStarted) -> None:
         """Look for the largest cooling power with which a phase of the first cycle starts, film normal (collective)."""
         sim = self.sim
         normal = self.working is None or (sim.switching and sim.switching.layer_fraction()[self.working] > 0.5)
-        if sim.clock.cycle == 0 and sim.clock.in_phase == 0.0 and normal:
+        if event.cycle == 1 and not event.resumed and normal:
             flow = sim.heat.power(sim.u, sim.f)
             power = sim.scale * self._out_of(self.cold, flow.contact)
             self.power_initial = max(self.power_initial, power)
 
-    def step(self) -> None:
+    def step(self, event: Stepped) -> None:
         """Record a row (collective)."""
         sim = self.sim
         totals = sim.totals()
         unit = "A_per_m" if sim.case.drive and sim.case.drive.applied_field else "A"
         row: Row = {
             "time_s": sim.clock.time,
-            "cycle": sim.clock.cycle + 1,
-            "phase": sim.case.cycle.phases[sim.clock.phase].name,
+            "cycle": event.cycle,
+            "phase": event.phase.name,
             f"drive_{unit}": sim.drive_value(),
         }
         for k, name in enumerate(sim.heat.space.names):
@@ -86,9 +87,9 @@ class Recorder:
             row[f"E_{name}_J"] = float(totals.energy[k])
             row[f"S_{name}_J_per_K"] = float(totals.entropy[k])
         self._spin_columns(row)
-        self._film_columns(row)
+        self._film_columns(row, event)
         self.limits.step()
-        row |= _sums(sim.ledger) | {"dt_s": sim.last_dt}
+        row |= _sums(sim.ledger) | {"dt_s": event.dt}
         self._draw(float(row[f"T_{self.cold}_K"]))
         if self.working is not None:
             temperature = float(row[f"T_{self.working}_K"])
@@ -106,7 +107,7 @@ class Recorder:
             row[f"B_spins_{name}_T"] = field
             row[f"S_spins_{name}_J_per_K"] = float(entropy[sim.heat.space.layer_number(name)])
 
-    def _film_columns(self, row: Row) -> None:
+    def _film_columns(self, row: Row, event: Stepped) -> None:
         switching = self.sim.switching
         if switching is None:
             return
@@ -117,7 +118,8 @@ class Recorder:
             row[f"B_{name}_T"] = MU0 * switching.largest_field(name, drive)
         if self.working is None:
             return
-        self._keep_screened(max(fractions.values()), drive)
+        if event.cycle == 1:
+            self._keep_screened(max(fractions.values()), drive)
         now = fractions[self.working]
         before = self._last_film or (0.0, 0.0)
         # Of a film that switches as a whole in one step it is not known where it was half switched.
@@ -132,20 +134,18 @@ class Recorder:
     def _keep_screened(self, fraction: float, drive: float) -> None:
         """Keep the profile at the largest drive of the first cycle that leaves the films superconducting."""
         known = float(self.profiles.get(f"drive_{SCREENED}", 0.0))
-        if self.sim.clock.cycle == 0 and fraction < 0.01 and abs(drive) > abs(known):
+        if fraction < 0.01 and abs(drive) > abs(known):
             if not self.profiles:
                 self.profiles = self._lines()
             self.profiles |= self._profile(SCREENED) | {f"drive_{SCREENED}": np.array(drive)}
 
-    def end_of_phase(self) -> None:
+    def end_of_phase(self, event: PhaseEnded) -> None:
         """Keep the profile through the centre at the end of the phases of the first cycle (collective)."""
-        sim = self.sim
-        if sim.clock.cycle > 0:
+        if event.cycle > 1:
             return
-        phase = sim.case.cycle.phases[sim.clock.phase - 1].name
         if not self.profiles:
             self.profiles = self._lines()
-        self.profiles |= self._profile(phase)
+        self.profiles |= self._profile(event.phase.name)
 
     def _draw(self, temperature: float) -> None:
         """Count what the cold layer gave since the last step, at its mean temperature (K) in between."""

@@ -16,7 +16,8 @@ from solvers.field.problem import AppliedField, FieldProblem, TransportCurrent
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.heat.two_temperatures import coupling, electrons, lattice, lattice_name, reached, touching
 from solvers.switching.columns import Film
-from solvers.switching.eddy_currents import Conductor
+from solvers.switching.eddy_currents import Conductor, EddyCurrents
+from solvers.switching.switching import Switching
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
@@ -234,3 +235,30 @@ def conductors(case: Case, stack: StackGeometry) -> list[Conductor]:
         for layer, material in zip(case.layer, materials(case), strict=True)
         if material.resistivity is not None and layer.name != stack.conductor
     ]
+
+
+def switching(case: Case, heat: HeatProblem, stack: StackGeometry) -> Switching | None:
+    """Films and field of a case; None without a drive."""
+    if case.drive is None or case.drive.amplitude == 0:
+        return None
+    space, share = heat.space, 0.5 if stack.quarter else 1.0
+    problem, conducting = field_problem(case, space.tagged, stack), conductors(case, stack)
+    return Switching(
+        problem,
+        space,
+        films(case, stack),
+        share=share,
+        transition_width=case.physics.transition_width,
+        film_transition=case.physics.film_transition,
+        hysteresis=case.physics.hysteresis,
+        tolerance=case.solver.fraction_tolerance,
+        eddy=EddyCurrents(problem, space, conducting, share) if conducting else None,
+    )
+
+
+def spin_layers(case: Case, heat: HeatProblem) -> list[str]:
+    """Heat layers whose nuclear spins count."""
+    if not case.physics.nuclear:
+        return []
+    pairs = zip(heat.space.names, heat.materials, strict=True)
+    return [name for name, law in pairs if law.nuclei and law.constant_heat_capacity is None]

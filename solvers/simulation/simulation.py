@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,11 +24,14 @@ from solvers.heat.entropy import engage_entropy
 from solvers.heat.matrix import StepFailure
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.simulation import build
+from solvers.simulation.events import CycleEnded, Event, PhaseEnded, PhaseStarted, Stepped
 from solvers.simulation.ledger import Ledger, Totals
+from solvers.simulation.state import Clock, Counters, RunState
+from solvers.simulation.waveform import drive_points
 from solvers.switching.eddy_currents import EddyCurrents
 from solvers.switching.losses import SwitchingLosses
+from solvers.switching.pattern import Pattern
 from solvers.switching.spin_fields import SpinFields
-from solvers.switching.switching import Pattern, Switching
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,44 +44,21 @@ HOPELESS = 1e-18
 SHORTEST_FIELD_STEP = 0.1
 
 
-@dataclass
-class Clock:
-    """Where the run is.
-
-    Attributes:
-        cycle: number of the cycle, from 0.
-        phase: number of the phase in the cycle, from 0.
-        in_phase: time since the phase began, s.
-        time: time since the run began, s.
-        drive: present drive in units of the amplitude.
-        dt: step that the heat problem would try next, s; 0: find one.
-    """
-
-    cycle: int = 0
-    phase: int = 0
-    in_phase: float = 0.0
-    time: float = 0.0
-    drive: float = 0.0
-    dt: float = 0.0
-
-
 class Simulation:
-    """State of a run and how it advances.
+    """A run: the problems of a case, their state, and how it advances.
 
     Args:
         case: what to compute.
         comm: MPI communicator.
 
     Attributes:
-        u: nodal T^2, K^2.
-        f: nodal normal fraction.
+        u: nodal T^2, K^2, (n_local,).
+        f: nodal normal fraction, (n_local,).
         clock: where the run is.
         ledger: energies and entropies booked since the start, of the whole device.
+        counters: what is counted.
         timings: wall time by part, s.
-        spin_field: field of the nuclear spins of each layer where they count, T, by layer.
     """
-
-    COUNTERS = ("steps", "rejected", "entropy_worst", "spin_field")
 
     def __init__(self, case: Case, comm: MPI.Intracomm) -> None:
         self.case, self.comm = case, comm
@@ -88,50 +68,23 @@ class Simulation:
             self.tagged = build_stack_mesh(self.stack, comm)
         with self.timed("setup"):
             self.heat, self.gates = build.heat_problem(case, self.tagged, self.stack)
-            self.scale = 4.0 if self.stack.quarter else 1.0
             self.stepper = HeatStepper(self.heat, case.solver.rtol)
-            self.switching = self._switching()
-            materials = dict(zip(self.heat.space.names, self.heat.materials, strict=True))
-            counting = [name for name, law in materials.items() if law.nuclei and law.constant_heat_capacity is None]
-            counting = counting if case.physics.nuclear else []
+            self.switching = build.switching(case, self.heat, self.stack)
+            counting = build.spin_layers(case, self.heat)
             self._spins = SpinFields(self.heat.space, counting)
-            self.spin_field = dict.fromkeys(counting, 0.0)
         overshoot = case.physics.overshoot
         self.losses = SwitchingLosses(self.heat, self.switching, overshoot) if self.switching else None
         space = self.heat.space
         self.u: Floats = np.full(space.n_local, case.start**2)
         self.f = self.switching.nodal_fraction() if self.switching else np.ones(space.n_local)
-        self.clock, self.ledger = Clock(), Ledger()
-        self.bath_temperature = {bath.name: bath.uniform for bath in self.heat.baths}
-        self.steps = 0
-        self.rejected = 0
-        self.last_dt = 0.0
-        self.eddy = self.switching.eddy if self.switching else None
-        self._eddy_power: dict[str, float] = {}
-        self._conducting = [conductor.group for conductor in build.conductors(case, self.stack)]
+        self.clock, self.ledger, self.counters = Clock(), Ledger(), Counters()
+        self._set_materials(self._in_fields(dict.fromkeys(counting, 0.0)))
+        self._heating: Floats | None = None
+        self._heating_power: dict[str, float] = {}
         if self.eddy is not None:
-            for name in self._conducting:
+            for name in self.eddy.layers:
                 self.ledger.add_loss(f"eddy {name}", 0.0, 0.0, self.scale)
         self._failure = ""
-        self.entropy_worst = 0.0  # lowest entropy production of a step over the entropy of the stack
-
-    def _switching(self) -> Switching | None:
-        case = self.case
-        if case.drive is None or case.drive.amplitude == 0:
-            return None
-        problem, share = build.field_problem(case, self.tagged, self.stack), 0.5 if self.stack.quarter else 1.0
-        conductors = build.conductors(case, self.stack)
-        return Switching(
-            problem,
-            self.heat.space,
-            build.films(case, self.stack),
-            share=share,
-            transition_width=case.physics.transition_width,
-            film_transition=case.physics.film_transition,
-            hysteresis=case.physics.hysteresis,
-            tolerance=case.solver.fraction_tolerance,
-            eddy=EddyCurrents(problem, self.heat.space, conductors, share) if conductors else None,
-        )
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -144,14 +97,25 @@ class Simulation:
 
     # ---- what is there ---------------------------------------------------------------------------
     @property
+    def scale(self) -> float:
+        """Devices per mesh: 4 on a quarter model."""
+        return 4.0 if self.stack.quarter else 1.0
+
+    @property
+    def eddy(self) -> EddyCurrents | None:
+        """The eddy currents; None where there are none."""
+        return None if self.switching is None else self.switching.eddy
+
+    @property
+    def bath_temperature(self) -> dict[str, float]:
+        """Temperature of each bath, K, by name."""
+        return {bath.name: bath.uniform for bath in self.heat.baths}
+
+    @property
     def spin_field(self) -> dict[str, float]:
-        """Field of the nuclear spins of each layer, T; empty where they are left out. Setting it keeps u."""
+        """Field of the nuclear spins of each layer, T; empty where they are left out."""
         pairs = zip(self.heat.space.names, self.heat.materials, strict=True)
         return {name: material.spin_field for name, material in pairs if material.spin_field is not None}
-
-    @spin_field.setter
-    def spin_field(self, fields: dict[str, float]) -> None:
-        self._set_materials(self._in_fields(fields))
 
     def _in_fields(self, fields: dict[str, float]) -> list[Material]:
         """The materials of the heat layers with their spins in these fields (T)."""
@@ -180,9 +144,38 @@ class Simulation:
         """A drive in units of the amplitude in A, or in A/m for an applied field."""
         return drive * self.case.drive.amplitude if self.case.drive else 0.0
 
+    # ---- what a run goes on from -----------------------------------------------------------------
+    def state(self) -> RunState:
+        """All that the run needs to go on from here (collective)."""
+        return RunState(
+            self.u,
+            self.f,
+            replace(self.clock),
+            self.ledger.copy(),
+            replace(self.counters),
+            self.spin_field,
+            None if self.switching is None else self.switching.state(),
+            None if self.losses is None else self.losses.state(),
+            self._heating,
+        )
+
+    def restore(self, state: RunState) -> None:
+        """Go on from a state (collective)."""
+        self.u, self.f = state.u, state.f
+        self.clock, self.ledger = replace(state.clock), state.ledger.copy()
+        self.counters = replace(state.counters)
+        self._set_materials(self._in_fields(state.spin_field))
+        if self.switching is not None and state.films is not None:
+            self.switching.restore(state.films)
+        if self.losses is not None and state.reached is not None:
+            self.losses.restore(state.reached)
+        self._heat_with(state.heating)
+
     # ---- running ---------------------------------------------------------------------------------
-    def run(self) -> Iterator[str]:
-        """Advance to the end of the last cycle; yields "start" of a phase, "step", "phase" and "cycle" (collective).
+    def run(self) -> Iterator[Event]:
+        """Advance to the end of the last cycle; yields what happens (collective).
+
+        At each event but the start of a phase the run is between two steps: its state may be saved, or changed.
 
         Raises:
             ComputationError: no step, however small, works out.
@@ -190,51 +183,61 @@ class Simulation:
         phases = self.case.cycle.phases
         while self.clock.cycle < self.case.cycle.repeat:
             while self.clock.phase < len(phases):
-                yield from self._run_phase(phases[self.clock.phase])
-                self.clock.phase, self.clock.in_phase, self.clock.dt = self.clock.phase + 1, 0.0, 0.0
-                yield "phase"
+                phase, cycle = phases[self.clock.phase], self.clock.cycle + 1
+                yield from self._run_phase(phase, cycle)
+                clock = self.clock
+                clock.phase, clock.in_phase, clock.dt = clock.phase + 1, 0.0, 0.0
+                yield PhaseEnded(cycle, phase)
             self.clock.cycle, self.clock.phase = self.clock.cycle + 1, 0
-            yield "cycle"
+            yield CycleEnded(self.clock.cycle)
 
-    def _run_phase(self, phase: Phase) -> Iterator[str]:
+    def _run_phase(self, phase: Phase, cycle: int) -> Iterator[Event]:
         with self.timed("heat"):
             self.heat.activate([gate.name for gate in self.gates if gate.open(phase.name)])
             self._engage()
             if self.clock.dt == 0.0:
                 self.clock.dt = min(self.stepper.first_dt(self.u, self.f), phase.duration)
-        yield "start"
+        yield PhaseStarted(cycle, phase, self.clock.in_phase > 0.0)
         points = drive_points(phase)
         if self.eddy is not None and self.clock.time == 0.0 and points[0][1] != 0.0:
             self._start_at_rest(points[0][1])
-        for (t0, v0), (t1, v1) in pairwise(points):
-            if self.clock.in_phase >= t1:
-                continue
-            fraction = self.case.solver.ramp_step
-            while self.clock.in_phase < t1:
-                left = t1 - self.clock.in_phase
-                length = left if v0 == v1 else min(left, fraction / abs(v1 - v0) * (t1 - t0))
-                follow = self.eddy is not None
-                if follow and v0 == v1:
-                    length, follow = self._hold_step(v0, left)
-                if left - length < 1e-9 * (t1 - t0):
-                    length = left
-                drive = v1 if length == left else v0 + (v1 - v0) * (self.clock.in_phase + length - t0) / (t1 - t0)
-                smallest = SMALLEST_RAMP_FRACTION * self.case.solver.ramp_step
-                whole = self.case.solver.ramp_step == 1.0  # asked for: the field changes at once
-                may_refuse = v0 != v1 and fraction > smallest and not whole
-                rate = (v1 - v0) / (t1 - t0)
-                if not self._switch(drive, rate, may_refuse, dt=length if follow else None):
-                    fraction /= 2
-                    self.rejected += 1
-                    continue
-                fraction = min(2 * fraction, self.case.solver.ramp_step)
-                self.clock.drive = drive
-                # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
-                done = self._exchange(length, phase.duration, one_step=v0 == v1 and not follow)
-                self.clock.in_phase = t1 if done == left else self.clock.in_phase + done
-                self.clock.time += done
-                self.last_dt = done
-                yield "step"
+        for start, end in pairwise(points):
+            if self.clock.in_phase == start[0]:
+                self.clock.ramp = self.case.solver.ramp_step
+            while self.clock.in_phase < end[0]:
+                dt = self._step(start, end, phase.duration)
+                if dt is not None:
+                    yield Stepped(cycle, phase, dt)
+
+    def _step(self, start: tuple[float, float], end: tuple[float, float], duration: float) -> float | None:
+        """One step between two corners of the drive, at most to the second; its length in s, or None: refused."""
+        (t0, v0), (t1, v1), clock = start, end, self.clock
+        left = t1 - clock.in_phase
+        length = left if v0 == v1 else min(left, clock.ramp / abs(v1 - v0) * (t1 - t0))
+        follow = self.eddy is not None
+        if follow and v0 == v1:
+            length, follow = self._hold_step(v0, left)
+        if left - length < 1e-9 * (t1 - t0):
+            length = left
+        drive = v1 if length == left else v0 + (v1 - v0) * (clock.in_phase + length - t0) / (t1 - t0)
+        largest = self.case.solver.ramp_step
+        # A step of 1 is asked for: the field changes at once.
+        may_refuse = v0 != v1 and clock.ramp > SMALLEST_RAMP_FRACTION * largest and largest != 1.0
+        rate = (v1 - v0) / (t1 - t0)
+        before = self.state() if may_refuse else None
+        if not self._switch(drive, rate, may_refuse, dt=length if follow else None):
+            assert before is not None
+            self.restore(before)
+            self.clock.ramp /= 2
+            self.counters.rejected += 1
+            return None
+        clock.ramp = min(2 * clock.ramp, largest)
+        clock.drive = drive
+        # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
+        done = self._exchange(length, duration, one_step=v0 == v1 and not follow)
+        clock.in_phase = t1 if done == left else clock.in_phase + done
+        clock.time += done
+        return done
 
     def _engage(self) -> None:
         """Bring nodes that a bath holds to its temperature and book the heat."""
@@ -258,7 +261,7 @@ class Simulation:
             if changed is None:
                 return False
             if self.eddy is not None and dt is not None:
-                self._eddy_power = self.heat.heat_with("eddy", self.eddy.accept(value))
+                self._heat_with(self.eddy.accept(value))
             fields = self._spins.at(self.switching, value)
         with self.timed("switch"):
             if changed:
@@ -306,6 +309,10 @@ class Simulation:
             self._magnetise(fields)
         self.clock.drive = drive
 
+    def _heat_with(self, heating: Floats | None) -> None:
+        """Let eddy currents heat the nodes (W) from now on."""
+        self._heating, self._heating_power = heating, self.heat.heat_with("eddy", heating)
+
     def _hold_step(self, drive: float, left: float) -> tuple[float, bool]:
         """Length of the next step of a hold (s), and whether the field has to be followed in it."""
         assert self.switching is not None
@@ -314,7 +321,7 @@ class Simulation:
         with self.timed("field"):
             longest = self.eddy.hold_step(value, self._negligible_energy())
             if longest is None and self.switching.at_rest(value, self.u, self.f):
-                self._eddy_power = self.heat.heat_with("eddy", None)
+                self._heat_with(None)
                 return left, False
         if longest is None:  # the films follow their temperature
             return min(left, self.clock.dt), True
@@ -324,7 +331,8 @@ class Simulation:
         """Energy (J, of this mesh) that makes no difference to a layer that conducts, by the tolerance of a step."""
         energy = self.heat.energy(self.u, self.f)[0] + self.heat.energy(self.heat.hottest(self.u), self.f)[0]
         sums = self.heat.space.layer_sums(energy)
-        conducting = [self.heat.space.layer_number(name) for name in self._conducting]
+        assert self.eddy is not None
+        conducting = [self.heat.space.layer_number(name) for name in self.eddy.layers]
         return self.case.solver.rtol * float(sums[conducting].min())
 
     # ---- heat ------------------------------------------------------------------------------------
@@ -348,18 +356,18 @@ class Simulation:
 
     def _try_step(self, dt: float) -> Step | None:
         """A step of at most dt, or None: rejected. Sets the length of the next one."""
-        if self.steps >= self.case.solver.max_steps:
-            raise ComputationError(f"solver.max_steps = {self.steps} time steps are used up")
+        if self.counters.steps >= self.case.solver.max_steps:
+            raise ComputationError(f"solver.max_steps = {self.counters.steps} time steps are used up")
         try:
             step = self.stepper.step(self.u, self.f, dt)
         except StepFailure as failure:
             self._failure = str(failure)
-            self.rejected += 1
+            self.counters.rejected += 1
             self.clock.dt = 0.25 * dt
             return None
         if step.error > 1.0:
             self._failure = f"the error is {step.error:.1e} times the tolerance"
-            self.rejected += 1
+            self.counters.rejected += 1
             self.clock.dt = min(self.stepper.next_dt(step), 0.9 * dt)
             return None
         # A step cut short by the end of a phase says nothing against the longer one.
@@ -371,21 +379,13 @@ class Simulation:
         before = self.totals().entropy.sum() + self.ledger.entropy_out
         self.u = step.u
         self.ledger.add_step(step, self.bath_temperature, self.scale)
-        for mechanism, power in self._eddy_power.items():
+        for mechanism, power in self._heating_power.items():
             self.ledger.add_loss(mechanism, power * step.dt, 0.0, self.scale)  # its entropy is in the step's
         entropies = self.totals().entropy
         entropy = entropies.sum()
         # The entropy of nuclear spins is negative.
         size = np.abs(entropies).sum()
-        self.entropy_worst = min(self.entropy_worst, (entropy + self.ledger.entropy_out - before) / size)
-        self.steps += 1
-
-
-def drive_points(phase: Phase) -> list[tuple[float, float]]:
-    """Corners (time in the phase in s, drive in units of the amplitude) of a phase's drive, from 0 to its duration."""
-    if phase.hold is not None:
-        return [(0.0, phase.hold), (phase.duration, phase.hold)]
-    if phase.ramp is not None:
-        return [(0.0, phase.ramp[0]), (phase.duration, phase.ramp[1])]
-    assert phase.table is not None
-    return [*phase.table[:-1], (phase.duration, phase.table[-1][1])]
+        self.counters.entropy_worst = min(
+            self.counters.entropy_worst, (entropy + self.ledger.entropy_out - before) / size
+        )
+        self.counters.steps += 1

@@ -212,8 +212,8 @@ def run_warnings(sim: Simulation, drive: DriveLimits) -> list[str]:
     if sim.case.physics.nuclear:
         metals = [material for material in sim.heat.materials if material.gamma > 0.0 and material.nuclei is None]
         out += [f"{metal.name}: its nuclear spins are not known and left out" for metal in metals]
-    if sim.entropy_worst < -1e-12:
-        out.append(f"entropy fell in a step by {-sim.entropy_worst:.1e} of the stack's entropy")
+    if sim.counters.entropy_worst < -1e-12:
+        out.append(f"entropy fell in a step by {-sim.counters.entropy_worst:.1e} of the stack's entropy")
     if sim.switching is not None:
         out += [text for part in resolution(sim.case, sim.stack) for text in resolution_warnings(part)]
         out += [text for film in sim.switching.films if film.switches for text in type_two_warnings(film)]

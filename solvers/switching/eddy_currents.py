@@ -52,6 +52,7 @@ class EddyCurrents:
         share: part of the device's transport current that the mesh carries.
 
     Attributes:
+        layers: heat layers that conduct.
         drive: at the last accepted step, A or A/m.
         power: mean Joule heat of the last accepted step in this mesh, W.
         moving: whether the field still has to be followed while the drive stands still.
@@ -71,7 +72,7 @@ class EddyCurrents:
             self._conductivity[field.tagged.cells(conductor.group)] = 1.0 / conductor.resistivity
         least = min(1.0 / conductor.resistivity for conductor in conductors)
         self.problem = EddyProblem(field, np.zeros_like(self._conductivity), least=least, gaps=_gaps(field.tagged))
-        self._layers = [conductor.group for conductor in conductors]
+        self.layers = [conductor.group for conductor in conductors]
         self._driven = isinstance(field.drive, TransportCurrent)
         self.share = share if self._driven else 1.0
         self._unit = self.share if self._driven else field.per_drive()
@@ -98,7 +99,7 @@ class EddyCurrents:
 
     def accept(self, drive: float) -> Floats:
         """Go on from the present field; returns the mean Joule heat of the step at the nodes, W (collective)."""
-        heat = self.space.share_out(self.problem.cell_power(), self._layers)
+        heat = self.space.share_out(self.problem.cell_power(), self.layers)
         self.power = float(self.space.layer_sums(heat).sum())
         if drive != self.drive:
             self._last_left = np.inf
@@ -167,30 +168,35 @@ class EddyCurrents:
 
     def _quasi_static(self, drive: float) -> tuple[Floats, float]:
         """Potential and phase of the field without eddy currents, with the cells as they are."""
-        comm, screening = self.problem.field.comm, self.problem.screening
-        known = self._still is not None and self._still[0] == drive and np.array_equal(self._still[1], screening)
-        if not comm.allreduce(int(known), op=MPI.MIN):
-            self._still = (drive, screening.copy(), *self.problem.quasi_static(self._unit * drive))
+        if not self._knows_still(drive):
+            screening = self.problem.screening.copy()
+            self._still = (drive, screening, *self.problem.quasi_static(self._unit * drive))
         assert self._still is not None
         return self._still[2:]
 
-    # ---- checkpoint ------------------------------------------------------------------------------
+    def _knows_still(self, drive: float) -> bool:
+        """Whether the quasi-static field is known at a drive, with the cells as they are (collective)."""
+        still, screening = self._still, self.problem.screening
+        known = still is not None and still[0] == drive and np.array_equal(still[1], screening)
+        return bool(self.problem.field.comm.allreduce(int(known), op=MPI.MIN))
+
+    # ---- what a run goes on from -----------------------------------------------------------------
     def state(self) -> dict[str, Any]:
-        """Plain numbers, for the checkpoint."""
-        return {name: getattr(self, name) for name in self.SAVED} | {"phase": self.problem.phase}
+        """Plain numbers that, with the accepted field, the next step starts from (collective)."""
+        state = {name: getattr(self, name) for name in self.SAVED}
+        return state | {"phase": self.problem.phase, "still": self._knows_still(self.drive)}
 
-    def restore(self, state: dict[str, Any], potential: Floats) -> None:
-        """Go on from a checkpoint.
-
-        Args:
-            state: what `state` gave.
-            potential: unknowns of the field, (n_local,).
-        """
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state, the present field of the field problem being that of the state (collective)."""
         for name in self.SAVED:
             setattr(self, name, state[name])
-        self.problem.field.potential.x.array[:] = potential
         self._set_phase(state["phase"])
         self.problem.accept()
+        # Energies that are left are compared as long as they belong to one quasi-static field.
+        if not state["still"]:
+            self._still = None
+        elif not self._knows_still(self.drive):
+            self._quasi_static(self.drive)
 
 
 def _gaps(tagged: TaggedMesh) -> Ints:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from fem.constants import MU0
 from fem.materials.material import Material
 from solvers.heat.problem import HeatProblem
-from solvers.switching.switching import Pattern, Switching
+from solvers.switching.pattern import Pattern
+from solvers.switching.switching import Switching
 from solvers.switching.transition import COMPLETE, fractions_between, lossy_branch
 
 Floats = npt.NDArray[np.float64]
@@ -55,6 +56,14 @@ class SwitchingLosses:
         self.heat, self.switching, self.overshoot = heat, switching, overshoot
         self.reached: Floats = np.zeros(heat.space.n_local)
         self.films = [(columns.film, heat.space.nodes(columns.film.layer)) for columns in switching.columns]
+
+    def state(self) -> Floats:
+        """What the next step starts from: `reached`, (n_local,)."""
+        return self.reached.copy()
+
+    def restore(self, reached: Floats) -> None:
+        """Go on from a state."""
+        self.reached = reached.copy()
 
     def switch(
         self, u: Floats, f: Floats, new_f: Floats, rate: float, pattern: Pattern | None

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.spaces.layerwise import LayerwiseSpace
-from solvers.switching.switching import Pattern, Switching
+from solvers.switching.pattern import Pattern
+from solvers.switching.switching import Switching
 
 Floats = npt.NDArray[np.float64]
 

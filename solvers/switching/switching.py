@@ -9,7 +9,6 @@ column equals the transition field; solved patterns are kept and used again wher
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -23,6 +22,7 @@ from solvers.errors import ComputationError
 from solvers.field.problem import FieldProblem
 from solvers.switching.columns import Columns, Film
 from solvers.switching.eddy_currents import EddyCurrents
+from solvers.switching.pattern import FilmState, Pattern
 from solvers.switching.transition import LEVEL_LIMIT, HystereticLaw, TransitionLaw
 
 Floats = npt.NDArray[np.float64]
@@ -38,36 +38,6 @@ PURE_TOLERANCE = 1e-9
 PATTERNS_KEPT, PATTERNS_TRIED = 64, 4
 DEPTH_TOLERANCE = 1e-3  # relative change of a penetration depth that calls for a new solution
 WEAK_FIELD = 0.01  # share of Hc(0) below which the penetration depth does not matter to a film at rest
-
-
-@dataclass
-class Pattern:
-    """A solved pattern of normal fractions.
-
-    Attributes:
-        level: logit of f of every column of every switching film, concatenated.
-        depths: penetration depth of every film, m.
-        peak: H at the columns in the solution, A/m.
-        per_drive: unit solutions per unit of the drive; None with eddy currents: the solution is the field itself, at
-            one drive and time.
-        potential: the solution.
-        phase: phase difference that goes with it, V s.
-        drive: where it was accepted.
-        misfit: how far from rest it was then.
-    """
-
-    level: Floats
-    depths: tuple[float, ...]
-    peak: Floats
-    per_drive: float | None
-    potential: Floats
-    phase: float = 1.0
-    drive: float = 0.0
-    misfit: float = 0.0
-
-    def amplitude(self, drive: float) -> float:
-        """How many times the solution is the field at a drive."""
-        return 1.0 if self.per_drive is None else self.per_drive * drive
 
 
 class Switching:
@@ -188,6 +158,28 @@ class Switching:
             out[columns.film.layer] = float(total[0] / total[1])
         return out
 
+    # ---- what a run goes on from -----------------------------------------------------------------
+    def state(self) -> FilmState:
+        """What the next step starts from (collective)."""
+        return FilmState(self.pattern, None if self.eddy is None else self.eddy.state())
+
+    def restore(self, state: FilmState) -> None:
+        """Go on from a state (collective)."""
+        self._go_back(state.pattern)
+        if self.eddy is not None and state.eddy is not None:
+            if state.pattern is not None:
+                level, depths = state.pattern.level, state.pattern.depths
+                self.eddy.set_cells(self._screening(level, depths), self._normal(level))
+            self.eddy.restore(state.eddy)
+
+    def _go_back(self, pattern: Pattern | None) -> None:
+        """Go back to an accepted pattern, or to films that have not switched, without a field."""
+        if pattern is not None:
+            self._take(pattern)
+            return
+        self.pattern, self.level = None, np.full(self._slices[-1], -LEVEL_LIMIT)
+        self.problem.potential.x.array[:] = 0.0
+
     # ---- field and fraction together -------------------------------------------------------------
     def update(self, drive: float, u: Floats, f: Floats, largest: float = 1.0, dt: float | None = None) -> bool | None:
         """Find the normal fractions at a drive, each column keeping its entropy (collective).
@@ -202,14 +194,14 @@ class Switching:
         Returns:
             Whether the fractions changed; None: refused, nothing is changed.
         """
-        before, start, level = self.fraction, self.pattern, self.level
+        before, start = self.fraction, self.pattern
         depths = self.depths(u)
         laws = [self._law(k, u, f) for k in range(len(self.columns))]
         if dt is not None:
             if self.pattern is not None and self._same_depths(self.pattern, depths):
                 depths = self.pattern.depths  # the matrix may be factored already
             solve = partial(self._solve_eddy, drive=drive, dt=dt)
-            self._iterate(solve(level, depths), solve, drive, depths, laws, before, largest)
+            self._iterate(solve(self.level, depths), solve, drive, depths, laws, before, largest)
         elif self.pattern is None or not self._rests(self.pattern, drive, depths, laws):
             known = self._recall(drive, depths, laws)
             if known is not None and self._rests(known, drive, depths, laws):
@@ -219,7 +211,7 @@ class Switching:
                 first = known if known is not None else self._solve(self.level, depths)
                 self._iterate(first, self._solve, drive, depths, laws, before, largest)
         if self._mean_change(before, self.fraction) > largest:
-            self._restore(start, level)
+            self._go_back(start)
             return None
         return bool(self.space.comm.allreduce(int((self.fraction != before).any())) > 0)
 
@@ -329,13 +321,6 @@ class Switching:
             self.patterns = [*self.patterns, pattern][-PATTERNS_KEPT:]
         self._take(pattern)
 
-    def _restore(self, pattern: Pattern | None, level: Floats) -> None:
-        """Go back to an earlier pattern, or to levels whose pattern is not known."""
-        if pattern is None:
-            self.pattern, self.level = None, level
-        else:
-            self._take(pattern)
-
     def _take(self, pattern: Pattern) -> None:
         self.pattern, self.level = pattern, pattern.level
         self.problem.set_screening(self._screening(pattern.level, pattern.depths))
@@ -379,13 +364,6 @@ class Switching:
         assert self.pattern is not None
         self.eddy.start_at_rest(drive, self.pattern.amplitude(drive))
         self._take(self._pattern(self.level, self.pattern.depths, None, self.eddy.problem.phase))
-
-    def resume_eddy(self, u: Floats) -> None:
-        """Make the pattern that goes with the eddy currents and levels of a checkpoint (collective)."""
-        assert self.eddy is not None
-        depths = self.depths(u)
-        self.eddy.set_cells(self._screening(self.level, depths), self._normal(self.level))
-        self._take(self._pattern(self.level, depths, None, self.eddy.problem.phase))
 
     def _pattern(self, level: Floats, depths: tuple[float, ...], per_drive: float | None, phase: float) -> Pattern:
         """The field problem's present solution as a pattern."""

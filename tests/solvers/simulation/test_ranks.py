@@ -15,6 +15,7 @@ from mpi4py import MPI
 
 from solvers.case.model import Case, load_case
 from solvers.output.recorder import Recorder
+from solvers.simulation.events import CycleEnded, PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
 
 Floats = npt.NDArray[np.float64]
@@ -52,15 +53,14 @@ def run(comm: MPI.Intracomm) -> tuple[dict[str, Floats], Simulation]:
     recorder = Recorder(sim)
     out: dict[str, Floats] = {}
     for event in sim.run():
-        if event == "step":
-            recorder.step()
-        if event == "cycle":
+        if isinstance(event, Stepped):
+            recorder.step(event)
+        if isinstance(event, CycleEnded):
             recorder.end_of_cycle()
             keys = ("T_cold_K", "T_working_min_K", "Q_cold_J", "Q_hot_J", "work_J", "entropy_produced_J_per_K")
             out["cycle"] = np.array([recorder.cycles[-1][key] for key in keys])
-        if event == "phase":
-            name = sim.case.cycle.phases[sim.clock.phase - 1].name
-            out |= {f"{name}: {key}": value for key, value in state(sim).items()}
+        if isinstance(event, PhaseEnded):
+            out |= {f"{event.phase.name}: {key}": value for key, value in state(sim).items()}
     return out, sim
 
 

@@ -14,6 +14,7 @@ from fem.materials.library import get_material
 from fem.materials.material import Material
 from solvers.case.model import load_case
 from solvers.simulation.build import stack_geometry
+from solvers.simulation.events import Stepped
 from solvers.simulation.resolution import resolution
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.validity import DriveLimits, resolution_warnings, run_warnings, type_two_warnings
@@ -64,7 +65,7 @@ def limits_of(folder: Path, text: str, amplitude: float) -> DriveLimits:
     sim = Simulation(load_case(file, [f"drive.amplitude={amplitude} A"]), MPI.COMM_WORLD)
     limits = DriveLimits(sim)
     for event in sim.run():
-        if event == "step":
+        if isinstance(event, Stepped):
             limits.step()
     assert sim.drive_value() == 0.0  # the end of the run is not its fullest drive
     return limits

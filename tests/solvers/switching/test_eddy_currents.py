@@ -16,6 +16,7 @@ from solvers.field.eddy import EddyProblem
 from solvers.field.problem import FieldProblem, TransportCurrent
 from solvers.output import checkpoint
 from solvers.output.paraview import field_functions
+from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
 from solvers.verification.field.stack import DEPTHS, coarse_stack
 
@@ -98,7 +99,7 @@ def block_power(thickness: float, resistivity: float, rate: float) -> float:
 
 def run(sim: Simulation, phases: int = 1) -> Simulation:
     for event in sim.run():
-        if event == "phase" and sim.clock.phase == phases:
+        if isinstance(event, PhaseEnded) and sim.clock.phase == phases:
             break
     return sim
 
@@ -111,7 +112,7 @@ def test_heat_of_two_blocks_ends_in_the_right_one(case_file: Path) -> None:
     rate = 1e-3
     exact = {"eddy lower": block_power(THICK_TA, TANTALUM, rate), "eddy upper": block_power(THICK_CU, COPPER, rate)}
     assert exact["eddy upper"] / (SIZE**2 * THICK_CU) == pytest.approx(4.46e-3 * 0.8115, rel=1e-2)
-    for name, power in sim._eddy_power.items():
+    for name, power in sim._heating_power.items():
         assert sim.scale * power == pytest.approx(exact[name], rel=3e-3), name
     gained = sim.totals().energy - start.energy
     lost = [sim.ledger.lost[f"eddy {name}"] for name in sim.heat.space.names]
@@ -145,7 +146,9 @@ def test_slow_ramps_lose_in_proportion_to_their_rate(case_file: Path, ramp: floa
     settling = 2 * MU0 * THICK_CU**2 / COPPER / np.pi**2 / ramp + 1e-3
     for name, heat in sim.ledger.lost.items():
         assert heat / twice.ledger.lost[name] == pytest.approx(2.0, rel=settling), name
-        assert sim._eddy_power[name] == pytest.approx(16 * twice._eddy_power[name], rel=2e-3), name  # quarter: 4 x 4
+        assert sim._heating_power[name] == pytest.approx(16 * twice._heating_power[name], rel=2e-3), (
+            name
+        )  # quarter: 4 x 4
 
 
 def test_decay_in_a_hold_turns_its_energy_into_heat(case_file: Path) -> None:
@@ -155,7 +158,7 @@ def test_decay_in_a_hold_turns_its_energy_into_heat(case_file: Path) -> None:
     left, lost = sim.eddy.energy_left(sim.drive_value()), sum(sim.ledger.lost.values())
     run(sim, 2)
     assert sim.eddy.stops == 1
-    assert not sim._eddy_power
+    assert not sim._heating_power
     heat = (sum(sim.ledger.lost.values()) - lost) / sim.scale
     # Backward Euler loses part of the energy: half a step over the decay time.
     assert sim.eddy.left < 1e-3 * left
@@ -251,7 +254,7 @@ def test_current_of_a_run_is_its_drive(alone: Simulation) -> None:
 def test_refused_step_changes_nothing() -> None:
     sim = Simulation(load_case(CASES / "refrigerator.toml", CHIP), MPI.COMM_SELF)
     events = sim.run()
-    while next(events) != "step":
+    while not isinstance(next(events), Stepped):
         pass
     switching, eddy = sim.switching, sim.eddy
     assert switching is not None
@@ -262,7 +265,7 @@ def test_refused_step_changes_nothing() -> None:
     assert (switching.level == level).all()
     assert (eddy.problem._previous.x.array == past).all()
     assert (switching.problem.potential.x.array == past).all()
-    next(event for event in events if event == "step")
+    next(event for event in events if isinstance(event, Stepped))
     assert (eddy.problem._previous.x.array != past).any()
 
 
@@ -274,12 +277,12 @@ def test_resume_in_a_ramp_on_another_number_of_ranks(
     events = sim.run()
     while sim.clock.drive < 0.5:
         next(events)
-    checkpoint.save(sim, shared_tmp_path / "checkpoint", {})
+    checkpoint.save(sim, shared_tmp_path / "checkpoint", {"now": sim.state()}, {})
     comm.barrier()
     again = Simulation(sim.case, MPI.COMM_SELF)
-    checkpoint.load(again, shared_tmp_path / "checkpoint")
+    again.restore(checkpoint.load(again, shared_tmp_path / "checkpoint")[0]["now"])
     for event in events:
-        if event == "phase":
+        if isinstance(event, PhaseEnded):
             break
     run(again)
     assert again.clock.time == sim.clock.time

@@ -18,6 +18,7 @@ from fem.materials.material import Material
 from solvers.case.model import Case, load_case
 from solvers.command.run import run_case
 from solvers.errors import InputError
+from solvers.simulation.events import Stepped
 from solvers.simulation.simulation import Simulation
 from solvers.switching.losses import mean_overshoot
 from solvers.switching.transition import LEVEL_LIMIT, HystereticLaw, fractions_between, lossy_branch
@@ -268,7 +269,7 @@ def test_a_film_holds_its_fraction_while_the_drive_is_inside_the_loop() -> None:
     sim = Simulation(Case.model_validate(values), MPI.COMM_SELF)
     seen = []
     for event in sim.run():
-        if event == "step" and sim.switching is not None:
+        if isinstance(event, Stepped) and sim.switching is not None:
             seen.append((sim.clock.drive, sim.switching.layer_fraction()["working"]))
     top = max(range(len(seen)), key=lambda k: seen[k][0])
     assert 0.05 < seen[top][1] < 0.999

@@ -22,6 +22,7 @@ from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
 from solvers.heat.stepper import HeatStepper
 from solvers.heat.two_temperatures import coupling, electrons, lattice
 from solvers.output import checkpoint
+from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
 
 CASES = Path(__file__).parents[3] / "cases"
@@ -224,7 +225,7 @@ def test_isothermal_magnetisation_warms_the_bath(tmp_path):
         settings = case.solver.model_copy(update={"ramp_step": steps})
         sim = Simulation(case.model_copy(update={"solver": settings}), MPI.COMM_SELF)
         for event in sim.run():
-            if event == "phase" and sim.clock.phase == 1:
+            if isinstance(event, PhaseEnded) and sim.clock.phase == 1:
                 break
         heats.append(sim.ledger.bath["bath 1 (load)"])
     B = sim.spin_field["load"]
@@ -241,10 +242,10 @@ def test_state_with_spins_is_kept(comm, shared_tmp_path):
     for _ in sim.run():
         if sim.clock.phase == 1:
             break
-    checkpoint.save(sim, shared_tmp_path / "checkpoint", {})
+    checkpoint.save(sim, shared_tmp_path / "checkpoint", {"now": sim.state()}, {})
     comm.barrier()
     again = Simulation(case, MPI.COMM_SELF)
-    checkpoint.load(again, shared_tmp_path / "checkpoint")
+    again.restore(checkpoint.load(again, shared_tmp_path / "checkpoint")[0]["now"])
     assert again.spin_field == sim.spin_field
     assert again.spin_field["load"] == pytest.approx(0.083, rel=1e-3)
     np.testing.assert_allclose(again.totals().entropy, sim.totals().entropy, rtol=1e-12)
@@ -258,7 +259,7 @@ def test_magnetised_film_is_warm():
         "mesh.interior_cell=5 um", "mesh.lateral_growth=3", "solver.ramp_step=1",
     ]  # fmt: skip
     sim = Simulation(load_case(CASES / "refrigerator.toml", small), MPI.COMM_SELF)
-    next(event for event in sim.run() if event == "step")
+    next(event for event in sim.run() if isinstance(event, Stepped))
     assert sim.switching is not None
     assert sim.switching.layer_fraction()["working"] > 0.998
     film = replace(TA, spin_field=sim.spin_field["working"])

@@ -1,0 +1,92 @@
+"""The public names of coldstack: `import coldstack as cs`.
+
+A name is imported when it is first used, so that the import itself takes no time and that materials work where
+DOLFINx is not installed.
+
+    Cases: load_case, Case, run, Result, InputError, ComputationError
+    Materials: Material, Nuclei, Spins, get_material, LIBRARY
+    Interfaces: TunnelJunction, PhononContact, ElectronPhonon, Conductance, Sum, phonon_boundary_conductance
+    Meshes: TaggedMesh, tag_mesh, LayerGeometry, StackGeometry, build_stack_mesh
+    Magnetic field: FieldProblem, TransportCurrent, AppliedField, Imposed
+    Heat: HeatProblem, HeatLayer, Contact, Bath, Source, HeatStepper
+    Constants: MU0
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from solvers import __version__ as __version__
+
+if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_public_names.py compares the two
+    from fem.constants import MU0 as MU0
+    from fem.interfaces.laws import Conductance as Conductance
+    from fem.interfaces.laws import ElectronPhonon as ElectronPhonon
+    from fem.interfaces.laws import PhononContact as PhononContact
+    from fem.interfaces.laws import Sum as Sum
+    from fem.interfaces.laws import TunnelJunction as TunnelJunction
+    from fem.interfaces.laws import phonon_boundary_conductance as phonon_boundary_conductance
+    from fem.materials.library import LIBRARY as LIBRARY
+    from fem.materials.library import get_material as get_material
+    from fem.materials.material import Material as Material
+    from fem.materials.nuclear_spins import Nuclei as Nuclei
+    from fem.materials.nuclear_spins import Spins as Spins
+    from meshes.stack import LayerGeometry as LayerGeometry
+    from meshes.stack import StackGeometry as StackGeometry
+    from meshes.tagged import TaggedMesh as TaggedMesh
+    from meshes.tagged import build_stack_mesh as build_stack_mesh
+    from meshes.tagged import tag_mesh as tag_mesh
+    from solvers.case.model import Case as Case
+    from solvers.case.model import load_case as load_case
+    from solvers.command.run import run_case as run  # noqa: F401
+    from solvers.errors import ComputationError as ComputationError
+    from solvers.errors import InputError as InputError
+    from solvers.field.drives import AppliedField as AppliedField
+    from solvers.field.drives import Imposed as Imposed
+    from solvers.field.drives import TransportCurrent as TransportCurrent
+    from solvers.field.problem import FieldProblem as FieldProblem
+    from solvers.heat.parts import Bath as Bath
+    from solvers.heat.parts import Contact as Contact
+    from solvers.heat.parts import HeatLayer as HeatLayer
+    from solvers.heat.parts import Source as Source
+    from solvers.heat.problem import HeatProblem as HeatProblem
+    from solvers.heat.stepper import HeatStepper as HeatStepper
+    from solvers.output.result import Result as Result
+
+_HOMES = {
+    "fem.constants": ["MU0"],
+    "fem.interfaces.laws": [
+        *["Conductance", "ElectronPhonon", "PhononContact", "Sum", "TunnelJunction", "phonon_boundary_conductance"],
+    ],
+    "fem.materials.library": ["LIBRARY", "get_material"],
+    "fem.materials.material": ["Material"],
+    "fem.materials.nuclear_spins": ["Nuclei", "Spins"],
+    "meshes.stack": ["LayerGeometry", "StackGeometry"],
+    "meshes.tagged": ["TaggedMesh", "build_stack_mesh", "tag_mesh"],
+    "solvers.case.model": ["Case", "load_case"],
+    "solvers.command.run": ["run"],
+    "solvers.errors": ["ComputationError", "InputError"],
+    "solvers.field.drives": ["AppliedField", "Imposed", "TransportCurrent"],
+    "solvers.field.problem": ["FieldProblem"],
+    "solvers.heat.parts": ["Bath", "Contact", "HeatLayer", "Source"],
+    "solvers.heat.problem": ["HeatProblem"],
+    "solvers.heat.stepper": ["HeatStepper"],
+    "solvers.output.result": ["Result"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, "__version__"])
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'coldstack' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value: object = getattr(importlib.import_module(_HOME_OF[name]), "run_case" if name == "run" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,7 +6,7 @@ DOLFINx is not installed.
     Cases: load_case, Case, run, Result, InputError, ComputationError
     Materials: Material, Nuclei, Spins, get_material, LIBRARY
     Interfaces: TunnelJunction, PhononContact, ElectronPhonon, Conductance, Sum, phonon_boundary_conductance
-    Meshes: TaggedMesh, tag_mesh, LayerGeometry, StackGeometry, build_stack_mesh
+    Meshes: TaggedMesh, tag_mesh, read_gmsh, LayerGeometry, StackGeometry, build_stack_mesh
     Magnetic field: FieldProblem, TransportCurrent, AppliedField, Imposed
     Heat: HeatProblem, HeatLayer, Contact, Bath, Source, HeatStepper
     Constants: MU0
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from fem.materials.material import Material as Material
     from fem.materials.nuclear_spins import Nuclei as Nuclei
     from fem.materials.nuclear_spins import Spins as Spins
+    from meshes.gmsh_file import read_gmsh as read_gmsh
     from meshes.stack import LayerGeometry as LayerGeometry
     from meshes.stack import StackGeometry as StackGeometry
     from meshes.tagged import TaggedMesh as TaggedMesh
@@ -62,6 +63,7 @@ _HOMES = {
     "fem.materials.library": ["LIBRARY", "get_material"],
     "fem.materials.material": ["Material"],
     "fem.materials.nuclear_spins": ["Nuclei", "Spins"],
+    "meshes.gmsh_file": ["read_gmsh"],
     "meshes.stack": ["LayerGeometry", "StackGeometry"],
     "meshes.tagged": ["TaggedMesh", "build_stack_mesh", "tag_mesh"],
     "solvers.case.model": ["Case", "load_case"],

@@ -90,6 +90,12 @@ def mesh_from_gmsh(model: Any, comm: MPI.Intracomm, partitioner: Callable[..., A
     return data.mesh, data.cell_tags, data.facet_tags
 
 
+def facet_ghosts() -> Callable[..., Any]:
+    """DOLFINx's own graph partitioner, which gives each rank the cells that share a facet with its own as well."""
+    partitioner: Callable[..., Any] = dolfinx.mesh.create_cell_partitioner(dolfinx.mesh.GhostMode.shared_facet)
+    return partitioner
+
+
 def cell_destinations(ranks: Ints, offsets: Ints) -> Any:
     """What a partitioner returns: cell i goes to ranks[offsets[i]:offsets[i + 1]], owner first."""
     destinations = dolfinx.graph.adjacencylist(np.asarray(ranks, dtype=np.int32), np.asarray(offsets, dtype=np.int32))

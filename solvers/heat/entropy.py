@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from solvers.heat.problem import Flow, HeatProblem
+    from solvers.heat.storage import Bools, Stored
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,38 +25,47 @@ SMALL_CHANGE = 1e-4
 
 
 def step_entropy(
-    problem: HeatProblem, before: Floats, after: Floats, f: Floats, flows: Sequence[tuple[float, Flow]]
+    problem: HeatProblem,
+    begin: Stored,
+    before: Floats,
+    after: Floats,
+    f: Floats,
+    flows: Sequence[tuple[float, Flow, Floats]],
+    moving: Bools | None = None,
 ) -> dict[str, float]:
     """Entropy that a step produced, J/K: by conduction, each contact, each bath and each load (collective).
 
     Args:
         problem: the heat problem.
+        begin: what the nodes stored at the start of the step.
         before: u at the start of the step, K^2, (n_local,).
         after: u at its end, K^2, (n_local,).
-        f: normal fraction, (n_local,).
-        flows: the flows of the step and the time that each of them counts, s.
+        f: normal fraction at its end, (n_local,).
+        flows: for each stage the time that it counts (s), its flow, and its u (K^2, (n_local,)).
+        moving: nodes that stored entropy: each stage gave them its heat at its own temperature; None: none.
     """
     space = problem.space
-    inverse = _inverse_temperature(problem, before, after, f)
+    mean = _inverse_temperature(problem, begin.energy, before, after, f)
+    inverses = [mean if moving is None else np.where(moving, 1.0 / np.sqrt(u), mean) for _, _, u in flows]
     local: dict[str, float] = {}
-    for passages in zip(*(flow.passages for _, flow in flows), strict=True):
-        first = passages[0]
-        energy = sum((time * p.power for (time, _), p in zip(flows, passages, strict=True)), np.zeros(len(first.i)))
-        flowing = energy != 0.0
-        if first.j is not None:
-            end = inverse[first.j][flowing]
-        else:
-            assert first.temperature is not None
-            with np.errstate(divide="ignore"):
-                end = 1.0 / first.temperature[flowing]
-        local[first.name] = float((energy[flowing] * (end - inverse[first.i][flowing])).sum())
+    for (time, flow, _), inverse in zip(flows, inverses, strict=True):
+        for passage in flow.passages:
+            flowing = passage.power != 0.0
+            if passage.j is not None:
+                end = inverse[passage.j][flowing]
+            else:
+                assert passage.temperature is not None
+                with np.errstate(divide="ignore"):
+                    end = 1.0 / passage.temperature[flowing]
+            made = time * float((passage.power[flowing] * (end - inverse[passage.i][flowing])).sum())
+            local[passage.name] = local.get(passage.name, 0.0) + made
     total = space.comm.allreduce(np.array(list(local.values())))
     produced = dict(zip(local, (float(value) for value in total), strict=True))
-    time = sum(time for time, _ in flows)
     for name, power in problem.active_sources():
         heated = power != 0.0
         gained = np.zeros_like(power)
-        gained[heated] = time * power[heated] * inverse[heated]
+        for (time, _, _), inverse in zip(flows, inverses, strict=True):
+            gained[heated] += time * power[heated] * inverse[heated]
         produced[name] = float(space.layer_sums(gained).sum())
     return produced
 
@@ -82,9 +92,11 @@ def engage_entropy(problem: HeatProblem, before: Floats, after: Floats, f: Float
     return dict(zip(names, (float(value) for value in problem.space.comm.allreduce(total)), strict=True))
 
 
-def _inverse_temperature(problem: HeatProblem, before: Floats, after: Floats, f: Floats) -> Floats:
-    """Mean 1/T of each node's energy change in a step, 1/K, (n_local,) (collective)."""
-    energy = problem.energy(after, f)[0] - problem.energy(before, f)[0]
+def _inverse_temperature(
+    problem: HeatProblem, energy_before: Floats, before: Floats, after: Floats, f: Floats
+) -> Floats:
+    """Mean 1/T of each node's energy change in a step at one f, 1/K, (n_local,) (collective)."""
+    energy = problem.energy(after, f)[0] - energy_before
     entropy = problem.entropy(after, f) - problem.entropy(before, f)
     matrix = problem.matrix
     n = problem.space.n_owned

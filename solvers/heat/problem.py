@@ -321,10 +321,16 @@ class HeatProblem:
         hot = np.array([mean[self._connected == c].max() for c in self._connected])
         return np.asarray(hot[self.space.layer])
 
-    def power(self, u: Floats, f: Floats) -> Flow:
-        """Power into every node and through every contact at a state (collective)."""
+    def power(self, u: Floats, f: Floats, mixed: npt.NDArray[np.bool_] | None = None) -> Flow:
+        """Power into every node and through every contact at a state (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction, (n_local,).
+            mixed: nodes that conduct among each other as normal metal does, whatever their f, (n_local,).
+        """
         edges = self._edges
-        q, conduction = self._conduction(u, f)
+        q, conduction = self._conduction(u, f if mixed is None else np.where(mixed, 1.0, f))
         slopes = [conduction]
         nodal: Floats = np.zeros(self.space.n_local)
         bath_slope: Floats = np.zeros(self.space.n_local)

@@ -13,6 +13,7 @@ from solvers.heat import spin_energy
 from solvers.heat.entropy import step_entropy
 from solvers.heat.matrix import StepFailure
 from solvers.heat.problem import Flow, HeatProblem
+from solvers.heat.storage import Bools, Change, Stored, guesses, stored
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +39,8 @@ class Step:
     Attributes:
         dt: its length in s.
         u: the new state, K^2, (n_local,).
+        f: normal fraction at its end, (n_local,).
+        work: work of the field on films that switched, losses included, J.
         contact: energy through each contact in the step, J, lower to upper, by name.
         bath: energy given to each bath, J, by name.
         source: energy put in by sources, J.
@@ -47,6 +50,8 @@ class Step:
 
     dt: float
     u: Floats
+    f: Floats
+    work: float
     contact: dict[str, float]
     bath: dict[str, float]
     source: float
@@ -59,14 +64,30 @@ class _State:
     """Everything known at a trial u."""
 
     u: Floats
-    energy: Floats
+    stored: Stored
     slope: Floats
     flow: Flow
     residual: Floats
 
+    @property
+    def energy(self) -> Floats:
+        """Nodal energies, J."""
+        return self.stored.energy
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """One implicit stage: heat(u, f) - h power(u, f) = 0, with the heat that brings nodes from `target` to u."""
+
+    f: Floats
+    target: Floats
+    h: float
+    moving: Bools | None = None
+    mixed: Bools | None = None
+
 
 class HeatStepper:
-    """Advances u = T^2 of a heat problem at a fixed normal fraction.
+    """Advances u = T^2 of a heat problem, at a fixed normal fraction or while it changes.
 
     Args:
         problem: the heat problem; its active contacts may change between steps.
@@ -80,20 +101,30 @@ class HeatStepper:
         self.rejected = 0
 
     # ---- one implicit stage ----------------------------------------------------------------------
-    def _evaluate(self, u: Floats, f: Floats, target: Floats, h: float) -> _State:
-        energy, slope = self.problem.energy(u, f)
-        flow = self.problem.power(u, f)
-        residual = np.where(self.problem.held, 0.0, energy - target - h * flow.nodal)
-        return _State(u, energy, slope, flow, residual)
+    def _evaluate(self, u: Floats, stage: _Stage) -> _State:
+        now = stored(self.problem, u, stage.f, stage.moving)
+        flow = self.problem.power(u, stage.f, stage.mixed)
+        residual = np.where(self.problem.held, 0.0, now.heat(stage.target) - stage.h * flow.nodal)
+        return _State(u, now, now.heat_slope(stage.target, u, stage.moving), flow, residual)
 
-    def solve_stage(self, u: Floats, f: Floats, target: Floats, h: float) -> _State:
-        """Solve energy(u) - h power(u) = target (collective).
+    def solve_stage(
+        self,
+        u: Floats,
+        f: Floats,
+        target: Floats,
+        h: float,
+        moving: Bools | None = None,
+        mixed: Bools | None = None,
+    ) -> _State:
+        """Solve energy(u) - h power(u) = target, in moving nodes T (entropy(u) - target) = h power(u) (collective).
 
         Args:
             u: first guess, K^2, (n_local,); held nodes have their values.
             f: normal fraction, (n_local,).
-            target: nodal energies, J, (n_local,).
+            target: nodal energies, J, of moving nodes entropies, J/K, (n_local,).
             h: s.
+            moving: nodes that store entropy, (n_local,); None: none.
+            mixed: see `HeatProblem.power`.
 
         Raises:
             StepFailure: no convergence, or a temperature would turn negative.
@@ -101,8 +132,9 @@ class HeatStepper:
         problem = self.problem
         n, held = problem.space.n_owned, problem.held
         free = ~held[:n]
-        hot = problem.hottest(u)
-        state = self._evaluate(u, f, target, h)
+        stage = _Stage(f, target, h, moving, mixed)
+        state = self._start(u, stage)
+        hot = problem.hottest(state.u)
         for iteration in range(1, NEWTON_LIMIT + 1):
             slopes = state.flow.slopes
             flow_slope = state.flow.bath_slope.copy()
@@ -116,7 +148,7 @@ class HeatStepper:
             change = np.zeros_like(u)
             change[:n] = -problem.matrix.solve(state.residual[:n])
             new = np.maximum(state.u + problem.space.update_ghosts(change), 0.1 * state.u)
-            state = self._balance(self._evaluate(problem.hold(new), f, target, h), f, target, h)
+            state = self._balance(self._evaluate(problem.hold(new), stage), stage)
 
             self.newton_max = max(self.newton_max, iteration)
             size = problem.space.accumulate(diagonal)[:n]
@@ -127,6 +159,16 @@ class HeatStepper:
                 return state
         raise StepFailure(f"heat: Newton did not converge in {NEWTON_LIMIT} iterations")
 
+    def _start(self, u: Floats, stage: _Stage) -> _State:
+        """State to start Newton's method from: of films that switch the better one of two guesses (collective)."""
+        if stage.moving is None:
+            return self._evaluate(u, stage)
+        states = [self._evaluate(v, stage) for v in guesses(self.problem, u, stage.f, stage.target, stage.moving)]
+        n = self.problem.space.n_owned
+        misfits = [float((np.abs(s.residual) / np.sqrt(np.maximum(s.u, 1e-300)))[:n].sum()) for s in states]
+        misfits = list(self.problem.space.comm.allreduce(np.array(misfits)))
+        return states[int(np.argmin(misfits))]
+
     def _groups(self, state: _State, h: float) -> tuple[Floats, Floats, Floats]:
         """Residual, round-off level (J) and Jacobian (J/K^2) of the energy balance of the groups of layers."""
         problem = self.problem
@@ -135,7 +177,8 @@ class HeatStepper:
         residual: Floats = np.bincount(owned, state.residual[:n], minlength=size).astype(np.float64)
         # What can be closed: the energy of the layers, and sums of flows that nearly cancel, to round-off.
         gross = BALANCE_TOLERANCE * spin_energy.heat(problem, state.u, state.energy)[:n]
-        gross += 4 * EPSILON * (np.abs(state.energy[:n]) + h * np.abs(state.flow.nodal[:n]))
+        kept = np.abs(state.stored.factor * state.stored.amount)
+        gross += 4 * EPSILON * (kept[:n] + h * np.abs(state.flow.nodal[:n]))
         level: Floats = np.bincount(owned, gross, minlength=size).astype(np.float64)
         level += 4 * EPSILON * np.bincount(group + 1, h * state.flow.bath_slope * state.u, minlength=size)
         jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size).astype(np.float64))
@@ -154,14 +197,14 @@ class HeatStepper:
         residual, level, jacobian = np.split(total, [size, 2 * size])
         return residual[1:], level[1:], jacobian.reshape(size, size)[1:, 1:]
 
-    def _balance(self, state: _State, f: Floats, target: Floats, h: float) -> _State:
+    def _balance(self, state: _State, stage: _Stage) -> _State:
         """Shift u of each group of layers by a constant so that its energy balance closes (collective)."""
         problem = self.problem
         if problem.n_groups == 0:
             return state
         free = problem.group >= 0
         for _ in range(NEWTON_LIMIT):
-            residual, level, jacobian = self._groups(state, h)
+            residual, level, jacobian = self._groups(state, stage.h)
             if (np.abs(residual) <= level).all():
                 return state
             shift = np.zeros_like(state.u)
@@ -170,45 +213,83 @@ class HeatStepper:
             lowest = problem.space.comm.allreduce(lowest, op=MPI.MIN)
             if lowest < -0.9:
                 shift *= 0.9 / -lowest
-            state = self._evaluate(state.u + shift, f, target, h)
+            state = self._evaluate(state.u + shift, stage)
         raise StepFailure("heat: the energy balance of the layers did not close")
 
     # ---- one step --------------------------------------------------------------------------------
-    def step(self, u: Floats, f: Floats, dt: float) -> Step:
+    def step(self, u: Floats, f: Floats, dt: float, change: Change | None = None) -> Step:
         """One SDIRK2 step, or one backward-Euler step of GAMMA dt where a second stage would go negative (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction, (n_local,).
+            dt: s.
+            change: of the normal fraction in this step; None: it stands still.
 
         Raises:
             StepFailure: no convergence.
         """
         problem = self.problem
-        energy, _ = problem.energy(u, f)
         h = GAMMA * dt
-        first = self.solve_stage(u, f, energy, h)
-        rate1 = (first.energy - energy) / h
-        problem.close(first.flow, rate1)
-        target = energy + (dt - h) * rate1
-        lowest = float((target - spin_energy.lowest_energy(problem))[~problem.held].min(initial=np.inf))
-        rate0 = np.where(problem.held, 0.0, problem.power(u, f).nodal)
-        if problem.space.comm.allreduce(lowest, op=MPI.MIN) <= 0:
-            error = self._error(first, f, h / 2 * (rate1 - rate0), h)
-            return self._finish(h, u, f, first, [(h, first.flow)], error)
-        second = self.solve_stage(first.u, f, target, h)
-        rate2 = (second.energy - target) / h
-        problem.close(second.flow, rate2)
+        moving = None if change is None else change.moving
+        mixed = None if change is None else change.mixed(dt)
+        gain = 0.0 if change is None else change.gain
+        begin = stored(problem, u, f, moving)
+        f1 = f if change is None else change.at(f, GAMMA)
+        target1 = begin.amount + GAMMA * gain
+        first = self.solve_stage(u, f1, target1, h, moving, mixed)
+        heat1 = first.stored.heat(target1)
+        problem.close(first.flow, heat1 / h)
+        rate0 = np.where(problem.held, 0.0, problem.power(u, f, mixed).nodal)
+        ones = [(h, first.flow, first.u)]
+        target2 = begin.amount + gain + (dt - h) / h * (first.stored.amount - target1)
+        lowest = target2 if moving is None else np.where(moving, 1.0, target2)
+        lowest = lowest - spin_energy.lowest_energy(problem)
+        least = float(lowest[~problem.held].min(initial=np.inf))
+        if moving is not None:  # entropy falls to that of T = 0 at the most
+            left = (target2 - spin_energy.lowest_entropy(problem))[moving & ~problem.held]
+            least = min(least, float(left.min(initial=np.inf)))
+        if problem.space.comm.allreduce(least, op=MPI.MIN) <= 0:
+            error = self._error(first, f1, 0.5 * (heat1 - h * rate0), h, moving)
+            return self._finish(h, begin, u, f1, first, ones, error, change, heat1)
+        f2 = f if change is None else change.fraction
+        second = self.solve_stage(first.u, f2, target2, h, moving, mixed)
+        heat2 = second.stored.heat(target2)
+        problem.close(second.flow, heat2 / h)
         w0, w1, w2 = dt * ERROR_WEIGHTS
-        error = self._error(second, f, w0 * rate0 + w1 * rate1 + w2 * rate2, h)
-        return self._finish(dt, u, f, second, [(dt - h, first.flow), (h, second.flow)], error)
+        # Rates of what is stored: of entropy, where that is it.
+        rates = (rate0 / begin.factor, heat1 / (h * first.stored.factor), heat2 / (h * second.stored.factor))
+        error = second.stored.factor * (w0 * rates[0] + w1 * rates[1] + w2 * rates[2])
+        flows = [(dt - h, first.flow, first.u), (h, second.flow, second.u)]
+        heat = (dt - h) / h * heat1 + heat2
+        size = self._error(second, f2, error, h, moving)
+        return self._finish(dt, begin, u, f2, second, flows, size, change, heat)
 
     def _finish(
-        self, dt: float, u: Floats, f: Floats, state: _State, flows: list[tuple[float, Flow]], error: float
+        self,
+        dt: float,
+        begin: Stored,
+        u: Floats,
+        f: Floats,
+        state: _State,
+        flows: list[tuple[float, Flow, Floats]],
+        error: float,
+        change: Change | None,
+        heat: Floats,
     ) -> Step:
         def total(name: str) -> dict[str, float]:
-            keys = {k for _, flow in flows for k in getattr(flow, name)}
-            return {k: sum(w * getattr(flow, name).get(k, 0.0) for w, flow in flows) for k in sorted(keys)}
+            keys = {k for _, flow, _ in flows for k in getattr(flow, name)}
+            return {k: sum(w * getattr(flow, name).get(k, 0.0) for w, flow, _ in flows) for k in sorted(keys)}
 
-        source = sum(w * flow.source for w, flow in flows)
-        entropy = step_entropy(self.problem, u, state.u, f, flows)
-        return Step(dt, state.u, total("contact"), total("bath"), source, entropy, error)
+        source = sum(w * flow.source for w, flow, _ in flows)
+        work = 0.0
+        moving = None
+        if change is not None:
+            moving = change.moving
+            nodal = np.where(moving, state.energy - begin.energy - heat, 0.0)
+            work = float(self.problem.space.layer_sums(nodal).sum())
+        entropy = step_entropy(self.problem, begin, u, state.u, f, flows, moving)
+        return Step(dt, state.u, f, work, total("contact"), total("bath"), source, entropy, error)
 
     def _scale(self, u: Floats, f: Floats, energy: Floats) -> Floats:
         """What errors of the nodal energies are measured against, J, (n_local,) (collective)."""
@@ -217,13 +298,17 @@ class HeatStepper:
             spin_energy.heat(problem, u, energy) + spin_energy.heat(problem, hot, problem.energy(hot, f)[0])
         )
 
-    def _error(self, state: _State, f: Floats, error: Floats, h: float) -> float:
-        """Size of a nodal energy error over the tolerance: the larger of layer means and filtered nodes."""
+    def _error(self, state: _State, f: Floats, error: Floats, h: float, moving: Bools | None) -> float:
+        """Size of a nodal energy error over the tolerance: the larger of layer means and filtered nodes.
+
+        In a layer that switches only the mean counts: how its nodes come to one temperature, in nanoseconds while its
+        normal fraction moves in a straight line from nothing, is not resolved.
+        """
         problem = self.problem
         space, n = problem.space, problem.space.n_owned
         scale = self._scale(state.u, f, state.energy)
         # What relaxes within the step is damped by the method like 1/dt: filter twice, or it is taken for an error.
-        node = np.where(problem.held, 0.0, error)[:n]
+        node = np.where(problem.held | (False if moving is None else moving), 0.0, error)[:n]
         for _ in range(2):
             node = state.slope[:n] * problem.matrix.solve(node, FILTER_TOLERANCE)
         weight = space.volume[:n]
@@ -239,7 +324,7 @@ class HeatStepper:
             for _ in range(2):
                 mean = sums[2] * np.linalg.solve(jacobian, mean)
             worst = float(np.abs(mean / sums[1]).max())
-        free = owned > 0
+        free = owned > 0 if moving is None else (owned > 0) & ~moving[:n]
         local[0] = float((weight * (node / scale[:n]) ** 2)[free].sum())
         local[1] = float(weight[free].sum())
         total = space.comm.allreduce(local)
@@ -262,7 +347,7 @@ class HeatStepper:
         Raises:
             StepFailure: no step, however small, works out.
         """
-        total = Step(0.0, u, {}, {}, 0.0, {}, 0.0)
+        total = Step(0.0, u, f, 0.0, {}, {}, 0.0, {}, 0.0)
         dt = self.first_dt(u, f)
         while total.dt < duration:
             left = duration - total.dt
@@ -340,6 +425,8 @@ def _sum(total: Step, step: Step) -> Step:
     return Step(
         total.dt + step.dt,
         step.u,
+        step.f,
+        total.work + step.work,
         add(total.contact, step.contact),
         add(total.bath, step.bath),
         total.source + step.source,

@@ -23,7 +23,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-import ufl
 from numpy.polynomial.chebyshev import Chebyshev, cheb2poly
 from scipy.special import spence
 
@@ -133,6 +132,8 @@ class DampedPolynomial:
 
     def ufl(self, t: Any) -> Any:
         """The same function of a UFL expression t, which must be at least SMALLEST_T."""
+        import ufl  # not everywhere where materials are used
+
         return ufl.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0)
 
     def slope(self) -> DampedPolynomial:
@@ -349,6 +350,8 @@ class ReducedSuperconductor:
 
     def ufl_conductivity_ratio(self, t: Any) -> Any:
         """`conductivity_ratio` of a UFL expression t."""
+        import ufl
+
         inside = ufl.max_value(ufl.min_value(t, 1.0), SMALLEST_T)
         # the floor keeps the derivative of the root finite at Tc
         squared = ufl.max_value(1.0 - _gap_deficit()[0].ufl(inside), 1e-14)
@@ -358,6 +361,8 @@ class ReducedSuperconductor:
 
     @staticmethod
     def _ufl_branch(t: Any, damped: DampedPolynomial, above: Any) -> Any:
+        import ufl
+
         inside = ufl.max_value(ufl.min_value(t, 1.0), SMALLEST_T)
         return ufl.conditional(ufl.lt(t, 1.0), damped.ufl(inside), above)
 

@@ -1,13 +1,12 @@
 """The thermal laws of `fem.materials.material.Material` as UFL expressions, from the same fitted polynomials.
 
 T (K) and the normal fraction f are UFL expressions of a form; T must not be negative. Nuclear spins have no such form.
+UFL is imported where it is used: materials need none.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-import ufl
 
 from fem.constants import LORENZ
 from fem.materials.bcs_theory import reduced_superconductor
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 def entropy(material: Material, T: Any, f: Any) -> Any:
     """Entropy, J/(m^3 K)."""
+    import ufl
+
     if material.constant_heat_capacity is not None:
         return material.constant_heat_capacity * ufl.ln(T)
     return _electrons(material, T, f, material.gamma * T, "ufl_entropy", 1) + material.beta * T**3 / 3.0
@@ -33,6 +34,8 @@ def energy(material: Material, T: Any, f: Any) -> Any:
 
 def heat_capacity(material: Material, T: Any, f: Any) -> Any:
     """Heat capacity at fixed f, J/(m^3 K)."""
+    import ufl
+
     if material.constant_heat_capacity is not None:
         return ufl.as_ufl(material.constant_heat_capacity)
     return _electrons(material, T, f, material.gamma * T, "ufl_heat_capacity", 1) + material.beta * T**3
@@ -40,6 +43,8 @@ def heat_capacity(material: Material, T: Any, f: Any) -> Any:
 
 def conductivity(material: Material, T: Any, f: Any) -> Any:
     """Heat conductivity, W/(m K)."""
+    import ufl
+
     if material.constant_conductivity is not None:
         return ufl.as_ufl(material.constant_conductivity)
     phonons = 2.0 * material.phonon_coefficient * T**3

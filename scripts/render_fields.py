@@ -1,9 +1,10 @@
 """Draw a file of fields/ with ParaView, without a screen.
 
-    xvfb-run -a pvpython scripts/render_fields.py results/refrigerator/fields/end-temperature.bp temperature.png
-    xvfb-run -a pvpython scripts/render_fields.py results/refrigerator/fields/end-field.bp field.png
+    F=results/refrigerator/fields/cycle-0003
+    xvfb-run -a pvpython scripts/render_fields.py $F-cool-temperature.bp temperature.png
+    xvfb-run -a pvpython scripts/render_fields.py $F-magnetise-field.bp field.png
 
-NAME-temperature.bp: the layers, cut open at their middle, by temperature in mK. NAME-field.bp: the cross-section
+*-temperature.bp: the layers, cut open at their middle, by temperature in mK. *-field.bp: the cross-section
 through their middle by |B| in mT, with the outlines of the layers.
 
 Needs a ParaView with the ADIOS2 VTX reader, such as Debian 13's (apt install paraview python3-paraview xvfb); Debian

@@ -6,15 +6,10 @@ Every field has a description with its unit: `coldstack schema` prints them.
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     ValidationInfo,
@@ -22,10 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from solvers.case.base import Block, Name, exactly_one, list_of, not_empty, raise_problems
 from solvers.case.quantities import (
     CURRENT,
     FIELD,
-    Conductance,
+    AreaConductance,
     Duration,
     Fraction,
     Instant,
@@ -40,70 +36,7 @@ from solvers.case.quantities import (
     Temperature,
     WholeNumber,
 )
-from solvers.errors import CaseProblems, Problem
 
-RESERVED_NAMES = ("vacuum", "box", "symmetry")
-
-
-class Block(BaseModel):
-    """Base of all blocks: unknown keys are errors, values cannot be changed afterwards.
-
-    Attributes:
-        alternatives: groups of keys that exclude each other; in a file that `extends` another one,
-            a key of one group puts aside what the other file says in the other groups.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
-
-
-def _name(value: str) -> str:
-    # Names become names of mesh groups ("lower|upper", "NAME.top") and parts of --set keys.
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", value):
-        raise ValueError(f'"{value}" is no name: use letters, digits, "_" and "-", starting with a letter')
-    if value.lower() in RESERVED_NAMES:
-        raise ValueError(f'"{value}" is reserved for the mesh; choose another name')
-    return value
-
-
-def list_of(count: int, what: str) -> BeforeValidator:
-    """Validator of a list with `count` entries, described in words by `what`."""
-
-    def check(value: object) -> object:
-        if value is not None and (not isinstance(value, list | tuple) or len(value) != count):
-            raise ValueError(f"needs a list of {what}")
-        return value
-
-    return BeforeValidator(check)
-
-
-def not_empty(what: str) -> AfterValidator:
-    """Validator of a list that must not be empty; `what` says what to do."""
-
-    def check(value: Any) -> Any:
-        if value is not None and not len(value):
-            raise ValueError(f"the list is empty; {what}")
-        return value
-
-    return AfterValidator(check)
-
-
-def raise_problems(*problems: tuple[str, str]) -> None:
-    """Raise for problems given as (key, message); an empty key stands for the block."""
-    if problems:
-        raise CaseProblems(Problem((key,) if key else (), message) for key, message in problems)
-
-
-def exactly_one(block: Block, keys: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Problem, as (key, message), of a block that does not give just one of some keys."""
-    given = [key for key in keys if getattr(block, key) is not None]
-    if len(given) == 1:
-        return []
-    counted = f"{len(given)} are given" if given else "none is given"
-    return [(given[1] if given else "", f"needs exactly one of {', '.join(keys)}; {counted}")]
-
-
-Name = Annotated[str, AfterValidator(_name)]
 Size = Annotated[tuple[Length, Length], list_of(2, 'two lengths [x, y], such as ["60 um", "20 um"]')]
 Center = Annotated[tuple[Position, Position], list_of(2, 'two lengths [x, y], such as ["0 um", "5 um"]')]
 Patch = Annotated[
@@ -113,7 +46,7 @@ Patch = Annotated[
 PhaseNames = Annotated[list[str] | None, not_empty("name at least one phase, or leave the key out for all phases")]
 
 
-class Layer(Block):
+class LayerBlock(Block):
     """One layer of the stack; the list goes from bottom to top."""
 
     alternatives = (("rrr",), ("resistivity",))
@@ -148,7 +81,7 @@ class Layer(Block):
         return self
 
 
-class Interface(Block):
+class InterfaceBlock(Block):
     """What heat meets between two touching layers; mechanisms given together add up."""
 
     alternatives = (("contact",), ("resistance_area", "dynes", "conductance", "phonons"))
@@ -165,7 +98,7 @@ class Interface(Block):
         description="Dynes broadening of the junction's superconductors, as a fraction of the gap "
         "(-, 0 to 1); only with resistance_area",
     )
-    conductance: Conductance | None = Field(
+    conductance: AreaConductance | None = Field(
         default=None, description="Fixed conductance per area (W/m^2/K); 0: insulated"
     )
     phonons: Fraction | None = Field(
@@ -207,7 +140,7 @@ class Interface(Block):
         return self
 
 
-class Drive(Block):
+class DriveBlock(Block):
     """What makes the magnetic field."""
 
     alternatives = (("current_through", "return_plane"), ("applied_field",))
@@ -249,7 +182,7 @@ class Drive(Block):
         return self
 
 
-class Phase(Block):
+class PhaseBlock(Block):
     """One part of the cycle; the drive follows a ramp, stands still, or follows a table."""
 
     alternatives = (("ramp",), ("hold",), ("table",))
@@ -292,7 +225,7 @@ class Phase(Block):
 _Tolerance = Annotated[float, Quantity("a relative tolerance", "", "1e-3", sign="positive", maximum=0.1)]
 
 
-class Cycle(Block):
+class CycleBlock(Block):
     """The phases, in order, and how often they are repeated."""
 
     repeat: WholeNumber = Field(
@@ -312,10 +245,12 @@ class Cycle(Block):
         description="Pass over cycles that change slowly; largest relative error of a temperature that one jump "
         "may make (-), such as 1e-3; left out: every cycle is computed",
     )
-    phases: Annotated[list[Phase], not_empty("a cycle needs at least one phase")] = Field(description="Phases in order")
+    phases: Annotated[list[PhaseBlock], not_empty("a cycle needs at least one phase")] = Field(
+        description="Phases in order"
+    )
 
 
-class Bath(Block):
+class BathBlock(Block):
     """A body of fixed temperature that touches a layer."""
 
     alternatives = (("contact",), ("conductance",), ("phonons",))
@@ -328,7 +263,7 @@ class Bath(Block):
     contact: Literal["perfect"] | None = Field(
         default=None, description='"perfect" (the default if nothing else is given; no unit)'
     )
-    conductance: Conductance | None = Field(
+    conductance: AreaConductance | None = Field(
         default=None, description="Fixed conductance per area to the bath (W/m^2/K)"
     )
     phonons: Fraction | None = Field(
@@ -357,7 +292,7 @@ class Bath(Block):
         return self
 
 
-class Load(Block):
+class LoadBlock(Block):
     """A source of heat in a layer or on a patch of its top face."""
 
     layer: str = Field(description="Name of the layer (no unit)")

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from fem.materials import two_temperatures
 from fem.materials.material import Material
-from solvers.case.blocks import Bath, Drive, Interface, Layer, Load, Phase
+from solvers.case.blocks import BathBlock, DriveBlock, InterfaceBlock, LayerBlock, LoadBlock, PhaseBlock
 from solvers.case.geometry import contains, footprint, overlap, symmetry_obstacles
 from solvers.case.materials import base_material, library_names
-from solvers.case.settings import MeshSettings, Physics, UserMaterial
+from solvers.case.settings import MaterialBlock, MeshSettings, PhysicsBlock
 from solvers.errors import Problem, choices, nearest
-from solvers.heat import two_temperatures
 
 _FULL_NAMES = {
     "tantalum": "Ta",
@@ -38,18 +38,18 @@ class CaseParts:
         drive_given: whether the case has a drive, right or wrong.
     """
 
-    layers: Sequence[Layer | None]
+    layers: Sequence[LayerBlock | None]
     layer_names: Sequence[str | None]
-    interfaces: Sequence[Interface | None]
-    drive: Drive | None
+    interfaces: Sequence[InterfaceBlock | None]
+    drive: DriveBlock | None
     drive_given: bool
-    phases: Sequence[Phase | None]
+    phases: Sequence[PhaseBlock | None]
     phase_names: Sequence[str] | None
-    baths: Sequence[Bath | None]
-    loads: Sequence[Load | None]
-    materials: Mapping[str, UserMaterial | None]
+    baths: Sequence[BathBlock | None]
+    loads: Sequence[LoadBlock | None]
+    materials: Mapping[str, MaterialBlock | None]
     mesh: MeshSettings | None
-    physics: Physics | None
+    physics: PhysicsBlock | None
     resolved: dict[int, Material] = field(default_factory=dict)  # material of each layer
 
 
@@ -122,7 +122,7 @@ def _check_materials(parts: CaseParts) -> Iterator[Problem]:
             yield from _check_overrides(i, layer, material)
 
 
-def _check_overrides(i: int, layer: Layer, material: Material) -> Iterator[Problem]:
+def _check_overrides(i: int, layer: LayerBlock, material: Material) -> Iterator[Problem]:
     if layer.electron_phonon and (obstacle := two_temperatures.obstacle(material)) is not None:
         yield Problem(
             ("layer", i, "electron_phonon"), f'not possible in layer "{layer.name}": "{layer.material}" {obstacle}'
@@ -202,7 +202,7 @@ def _check_interfaces(parts: CaseParts) -> Iterator[Problem]:
             yield from _check_ideal(parts, path, block)
 
 
-def _check_ideal(parts: CaseParts, path: tuple[str | int, ...], block: Interface) -> Iterator[Problem]:
+def _check_ideal(parts: CaseParts, path: tuple[str | int, ...], block: InterfaceBlock) -> Iterator[Problem]:
     """Whether a bath holds all of just one of the two layers wherever their ideal contact conducts."""
     if parts.phase_names is None or None in parts.baths:
         return
@@ -230,12 +230,12 @@ def _check_ideal(parts: CaseParts, path: tuple[str | int, ...], block: Interface
 
 
 def _check_mechanisms(
-    parts: CaseParts, path: tuple[str | int, ...], block: Interface | Bath, layers: tuple[int, ...]
+    parts: CaseParts, path: tuple[str | int, ...], block: InterfaceBlock | BathBlock, layers: tuple[int, ...]
 ) -> Iterator[Problem]:
     """Whether the materials have what the mechanisms need."""
     materials = [parts.resolved[i] for i in layers if i in parts.resolved]
     for material in materials:
-        if isinstance(block, Interface) and block.resistance_area is not None:
+        if isinstance(block, InterfaceBlock) and block.resistance_area is not None:
             if material.resistivity is None and material.gamma == 0.0:
                 yield Problem(
                     (*path, "resistance_area"),

@@ -12,9 +12,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from solvers.case.blocks import Block
-from solvers.case.reading import FILE_KEYS, Keys, block_at, entry_number, parse_toml, path_text, read_text
+from solvers.case.base import Block
+from solvers.case.messages import Keys, block_at, path_text
+from solvers.case.overrides import entry_number
 from solvers.case.toml_lines import key_lines
+from solvers.case.toml_text import FILE_KEYS, parse_toml, read_text
 from solvers.errors import InputError, choices
 
 # What makes two entries of a list the same one: the values of these keys.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from solvers.case.blocks import Drive, Layer, Load
+from solvers.case.blocks import DriveBlock, LayerBlock, LoadBlock
 
 Rectangle = tuple[float, float, float, float]  # x0, x1, y0, y1 in m
 
 
-def footprint(layer: Layer) -> Rectangle:
+def footprint(layer: LayerBlock) -> Rectangle:
     """The rectangle x0, x1, y0, y1 (m) a layer covers."""
     (x, y), (length, width) = layer.center, layer.size
     return x - length / 2, x + length / 2, y - width / 2, y + width / 2
@@ -22,7 +22,9 @@ def overlap(a: Rectangle, b: Rectangle) -> bool:
     return shared_x > 1e-6 * min(a[1] - a[0], b[1] - b[0]) and shared_y > 1e-6 * min(a[3] - a[2], b[3] - b[2])
 
 
-def symmetry_obstacles(layers: Iterable[Layer | None], loads: Iterable[Load | None], drive: Drive | None) -> list[str]:
+def symmetry_obstacles(
+    layers: Iterable[LayerBlock | None], loads: Iterable[LoadBlock | None], drive: DriveBlock | None
+) -> list[str]:
     """Why the case cannot be computed on a quarter of the stack; empty if it can."""
     reasons = [
         f'the centre of layer "{layer.name}" is not [0, 0]'

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fem.materials.library import LIBRARY, debye_beta, get_material
 from fem.materials.material import Material
-from solvers.case.settings import UserMaterial
-
-if TYPE_CHECKING:
-    from solvers.case.model import Case
+from solvers.case.blocks import LayerBlock
+from solvers.case.settings import MaterialBlock, PhysicsBlock
 
 
 def library_names() -> list[str]:
@@ -19,7 +16,7 @@ def library_names() -> list[str]:
     return list(LIBRARY)
 
 
-def user_material(name: str, block: UserMaterial) -> Material:
+def user_material(name: str, block: MaterialBlock) -> Material:
     """The material of a [material.NAME] block.
 
     Args:
@@ -39,7 +36,7 @@ def user_material(name: str, block: UserMaterial) -> Material:
     return replace(base, **given, name=name, sources={**base.sources, **sources})
 
 
-def base_material(name: str, blocks: Mapping[str, UserMaterial | None]) -> Material | None:
+def base_material(name: str, blocks: Mapping[str, MaterialBlock | None]) -> Material | None:
     """The material a layer names, before the layer's overrides.
 
     Returns: None if the block of an own material is wrong in itself or starts from nothing known.
@@ -58,15 +55,15 @@ def base_material(name: str, blocks: Mapping[str, UserMaterial | None]) -> Mater
         return None
 
 
-def layer_material(case: Case, index: int) -> Material:
+def layer_material(layer: LayerBlock, own_materials: Mapping[str, MaterialBlock], physics: PhysicsBlock) -> Material:
     """The material of a layer of a checked case, with its overrides and the case's laws.
 
     Args:
-        case: the case.
-        index: number of the layer, from 0 at the bottom.
+        layer: the layer.
+        own_materials: materials of the case, by name.
+        physics: the laws the case chooses.
     """
-    layer = case.layer[index]
-    material = base_material(layer.material, case.material)
+    material = base_material(layer.material, own_materials)
     assert material is not None  # the case has been checked
     overrides = {
         key: value
@@ -78,4 +75,4 @@ def layer_material(case: Case, index: int) -> Material:
         overrides.setdefault("mean_free_path", layer.thickness)
     if overrides:
         material = material.with_overrides(**overrides)
-    return replace(material, penetration_law=case.physics.penetration)
+    return replace(material, penetration_law=physics.penetration)

@@ -15,49 +15,30 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from solvers.case.base import Block, Name, not_empty
 from solvers.case.blocks import (
-    Bath,
-    Block,
-    Cycle,
-    Drive,
-    Interface,
-    Layer,
-    Load,
-    Name,
-    Phase,
-    not_empty,
+    BathBlock,
+    CycleBlock,
+    DriveBlock,
+    InterfaceBlock,
+    LayerBlock,
+    LoadBlock,
+    PhaseBlock,
 )
 from solvers.case.checks import CaseParts, case_problems
 from solvers.case.extends import read_case_file
 from solvers.case.geometry import symmetry_obstacles
+from solvers.case.messages import describe, problems_of
+from solvers.case.overrides import apply_override
 from solvers.case.quantities import Temperature
-from solvers.case.reading import apply_override, describe, problems_of
 from solvers.case.settings import (
+    MaterialBlock,
     MeshSettings,
     OutputSettings,
-    Physics,
+    PhysicsBlock,
     SolverSettings,
-    UserMaterial,
 )
 from solvers.errors import CaseProblems, InputError, Problem
-
-__all__ = [
-    "Bath",
-    "Case",
-    "Cycle",
-    "Drive",
-    "Interface",
-    "Layer",
-    "Load",
-    "MeshSettings",
-    "OutputSettings",
-    "Phase",
-    "Physics",
-    "SolverSettings",
-    "UserMaterial",
-    "case_sha256",
-    "load_case",
-]
 
 
 class Case(Block):
@@ -65,20 +46,20 @@ class Case(Block):
 
     title: str = Field(default="untitled", description="Title for tables and figures (no unit)")
     start: Temperature = Field(description='Temperature of all layers at the start (K), such as "100 mK"')
-    layer: Annotated[list[Layer], not_empty("a stack needs at least one [[layer]]")] = Field(
+    layer: Annotated[list[LayerBlock], not_empty("a stack needs at least one [[layer]]")] = Field(
         description="Layers of the stack, from bottom to top, each resting on the one before"
     )
-    interface: list[Interface] = Field(
+    interface: list[InterfaceBlock] = Field(
         default=[], description="What heat meets between touching layers; one block for each pair"
     )
-    drive: Drive | None = Field(default=None, description="What makes the magnetic field; left out: no field")
-    cycle: Cycle = Field(description="Phases in time, and how often they are repeated")
-    bath: list[Bath] = Field(default=[], description="Bodies of fixed temperature")
-    load: list[Load] = Field(default=[], description="Sources of heat")
-    material: dict[Name, UserMaterial] = Field(
+    drive: DriveBlock | None = Field(default=None, description="What makes the magnetic field; left out: no field")
+    cycle: CycleBlock = Field(description="Phases in time, and how often they are repeated")
+    bath: list[BathBlock] = Field(default=[], description="Bodies of fixed temperature")
+    load: list[LoadBlock] = Field(default=[], description="Sources of heat")
+    material: dict[Name, MaterialBlock] = Field(
         default={}, description="Materials of one's own, by name: [material.NAME]"
     )
-    physics: Physics = Field(default=Physics(), description="Which laws are used")
+    physics: PhysicsBlock = Field(default=PhysicsBlock(), description="Which laws are used")
     mesh: MeshSettings = Field(default=MeshSettings(), description="Cell sizes")
     solver: SolverSettings = Field(default=SolverSettings(), description="Accuracy and limits of the computation")
     output: OutputSettings = Field(default=OutputSettings(), description="What is written besides summary and history")
@@ -107,7 +88,7 @@ class Case(Block):
             raise CaseProblems(problems)
         return self
 
-    def interface_above(self, index: int) -> Interface:
+    def interface_above(self, index: int) -> InterfaceBlock:
         """The interface between layer `index` (from 0 at the bottom) and the one above it."""
         pair = {self.layer[index].name, self.layer[index + 1].name}
         return next(block for block in self.interface if set(block.between) == pair)
@@ -174,22 +155,22 @@ def _parts_of(data: Mapping[str, Any], error: ValidationError) -> CaseParts:
     names = [_name(phase) for phase in phases]
     materials = data.get("material")
     return CaseParts(
-        layers=read_all(Layer, "layer"),
+        layers=read_all(LayerBlock, "layer"),
         layer_names=[_name(layer) for layer in _list(data.get("layer"))],
-        interfaces=read_all(Interface, "interface"),
-        drive=read(Drive, data.get("drive"), "drive"),
+        interfaces=read_all(InterfaceBlock, "interface"),
+        drive=read(DriveBlock, data.get("drive"), "drive"),
         # An unknown block may be a misspelled [drive].
         drive_given="drive" in data or any(len(path) == 1 for path in unknown),
-        phases=[read(Phase, value, "cycle", "phases", i) for i, value in enumerate(phases)],
+        phases=[read(PhaseBlock, value, "cycle", "phases", i) for i, value in enumerate(phases)],
         phase_names=None if None in names or not names else [str(name) for name in names],
-        baths=read_all(Bath, "bath"),
-        loads=read_all(Load, "load"),
+        baths=read_all(BathBlock, "bath"),
+        loads=read_all(LoadBlock, "load"),
         materials={
-            name: read(UserMaterial, value, "material", name)
+            name: read(MaterialBlock, value, "material", name)
             for name, value in (materials.items() if isinstance(materials, dict) else ())
         },
         mesh=read(MeshSettings, data.get("mesh"), "mesh"),
-        physics=read(Physics, data.get("physics", {}), "physics"),
+        physics=read(PhysicsBlock, data.get("physics", {}), "physics"),
     )
 
 

@@ -232,7 +232,7 @@ Temperature = Annotated[float, Quantity("a temperature", "K", '"100 mK"', maximu
 Duration = Annotated[float, Quantity("a time", "s", '"0.3 s"')]
 Instant = Annotated[float, Quantity("a time", "s", '"1 ms"', sign="nonnegative")]
 Power = Annotated[float, Quantity("a power", "W", '"1 nW"')]
-Conductance = Annotated[float, Quantity("a conductance per area", "W/m^2/K", '"1e4 W/m^2/K"', sign="nonnegative")]
+AreaConductance = Annotated[float, Quantity("a conductance per area", "W/m^2/K", '"1e4 W/m^2/K"', sign="nonnegative")]
 ResistanceArea = Annotated[float, Quantity("a resistance times area", "ohm m^2", '"2e-6 ohm m^2"', maximum=1.0)]
 Resistivity = Annotated[float, Quantity("a resistivity", "ohm m", '"1.5e-8 ohm m"')]
 Bytes = Annotated[float, Quantity("a memory size", "byte", '"4 GB"')]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from solvers.case.model import Case
-from solvers.case.reading import FILE_KEYS
+from solvers.case.toml_text import FILE_KEYS
 
 
 def case_schema() -> dict[str, Any]:

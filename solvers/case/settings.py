@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, GetCoreSchemaHandler, StrictBool, model_validator
 from pydantic_core import CoreSchema, core_schema
 
-from solvers.case.blocks import Block, list_of, raise_problems
+from solvers.case.base import Block, list_of, raise_problems
 from solvers.case.quantities import (
     Bytes,
     Length,
@@ -34,7 +34,7 @@ _Ratio = Annotated[float, Quantity("a ratio", "", "1.0", maximum=10.0)]
 _Growth = Annotated[float, Quantity("a ratio", "", "1.5", minimum=1.01, maximum=3.0)]
 
 
-class UserMaterial(Block):
+class MaterialBlock(Block):
     """A material of one's own: a library material with changes, or one built from its constants."""
 
     alternatives = (("beta",), ("debye_temperature", "molar_volume"))
@@ -144,7 +144,7 @@ _Overshoot = Annotated[
 ]
 
 
-class Physics(Block):
+class PhysicsBlock(Block):
     """Which laws are used."""
 
     penetration: Literal["dirty", "clean", "two-fluid"] = Field(

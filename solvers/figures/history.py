@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from fem.materials.two_temperatures import lattice_name
 from solvers.figures.run_data import (
     INK,
     MUTED,
@@ -21,7 +22,6 @@ from solvers.figures.run_data import (
     quantity,
     readable_widths,
 )
-from solvers.heat.two_temperatures import lattice_name
 
 WIDTH = 13.0  # inches
 PLOT_SHARE = 0.75  # of the width, beside labels and legends

@@ -121,7 +121,7 @@ class RunData:
         return RunLayer(
             name=block.name,
             label=f"{block.name} ({block.material})",
-            material=layer_material(self.case, k),
+            material=layer_material(block, self.case.material, self.case.physics),
             bottom=bottoms[block.name],
             thickness=block.thickness,
             size=block.size,

@@ -19,10 +19,10 @@ import numpy.typing as npt
 import ufl
 
 from fem.constants import MU0
+from fem.materials.two_temperatures import layer_of
 from meshes import compat
 from solvers.errors import ComputationError
 from solvers.field.problem import TransportCurrent
-from solvers.heat.two_temperatures import layer_of
 from solvers.simulation.simulation import Simulation
 from solvers.switching.switching import Switching
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.constants import MU0
+from fem.materials.two_temperatures import layer_of
 from solvers.heat import spin_energy
-from solvers.heat.two_temperatures import layer_of
 from solvers.output.result import SCREENED
 from solvers.simulation import build
 from solvers.simulation.events import PhaseEnded, PhaseStarted, Stepped

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from fem.interfaces.laws import Conductance, InterfaceLaw, PhononContact, TunnelJunction, phonon_boundary_conductance
 from fem.materials.material import Material
+from fem.materials.two_temperatures import electrons, lattice, lattice_name
 from meshes.stack import LayerGeometry, StackGeometry
 from meshes.tagged import TaggedMesh
-from solvers.case.blocks import Bath as BathBlock
-from solvers.case.blocks import Interface, Load
+from solvers.case.blocks import BathBlock, InterfaceBlock, LoadBlock
 from solvers.case.materials import layer_material
 from solvers.case.model import Case
 from solvers.field.problem import AppliedField, FieldProblem, TransportCurrent
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
-from solvers.heat.two_temperatures import coupling, electrons, lattice, lattice_name, reached, touching
+from solvers.heat.two_temperatures import coupling, reached, touching
 from solvers.switching.columns import Film
 from solvers.switching.eddy_currents import Conductor, EddyCurrents
 from solvers.switching.switching import Switching
@@ -32,7 +32,7 @@ EDDY_BARRIER = 1e-3
 
 def materials(case: Case) -> list[Material]:
     """Material of each layer, overrides applied."""
-    return [layer_material(case, k) for k in range(len(case.layer))]
+    return [layer_material(layer, case.material, case.physics) for layer in case.layer]
 
 
 def superconducts(material: Material, temperature: float) -> bool:
@@ -95,7 +95,7 @@ def stack_geometry(case: Case) -> StackGeometry:
     )
 
 
-def _welded(block: Interface) -> bool:
+def _welded(block: InterfaceBlock) -> bool:
     """Whether two layers are one piece of metal, electrically too: an ideal heat switch conducts heat only."""
     return block.contact == "perfect" and block.conducts_in is None
 
@@ -121,7 +121,7 @@ class Gate:
         return self.phases is None or phase in self.phases
 
 
-def interface_laws(block: Interface, lower: Material, upper: Material) -> dict[str, InterfaceLaw | None]:
+def interface_laws(block: InterfaceBlock, lower: Material, upper: Material) -> dict[str, InterfaceLaw | None]:
     """Flux laws of an interface block by mechanism; None for a perfect or ideal contact."""
     if block.contact is not None:
         return {block.contact: None}
@@ -186,7 +186,7 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
     return HeatProblem(tagged, layers, contacts, baths, sources), gates
 
 
-def _source(name: str, load: Load, share: float) -> Source:
+def _source(name: str, load: LoadBlock, share: float) -> Source:
     facets = (f"{load.layer}.top",) if load.face == "top" else ()
     heated = lattice_name(load.layer) if load.into == "lattice" else load.layer
     return Source(name, heated, load.power * share, facets, load.patch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from solvers.case.model import Phase
+from solvers.case.blocks import PhaseBlock
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PhaseStarted:
     """
 
     cycle: int
-    phase: Phase
+    phase: PhaseBlock
     resumed: bool
 
 
@@ -33,7 +33,7 @@ class Stepped:
     """
 
     cycle: int
-    phase: Phase
+    phase: PhaseBlock
     dt: float
 
 
@@ -47,7 +47,7 @@ class PhaseEnded:
     """
 
     cycle: int
-    phase: Phase
+    phase: PhaseBlock
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from mpi4py import MPI
 
 from fem.materials.material import Material
 from meshes.tagged import build_stack_mesh
-from solvers.case.model import Case, Phase
+from solvers.case.blocks import PhaseBlock
+from solvers.case.model import Case
 from solvers.errors import ComputationError
 from solvers.heat.entropy import engage_entropy
 from solvers.heat.matrix import StepFailure
@@ -191,7 +192,7 @@ class Simulation:
             self.clock.cycle, self.clock.phase = self.clock.cycle + 1, 0
             yield CycleEnded(self.clock.cycle)
 
-    def _run_phase(self, phase: Phase, cycle: int) -> Iterator[Event]:
+    def _run_phase(self, phase: PhaseBlock, cycle: int) -> Iterator[Event]:
         with self.timed("heat"):
             self.heat.activate([gate.name for gate in self.gates if gate.open(phase.name)])
             self._engage()

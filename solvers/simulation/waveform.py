@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from solvers.case.model import Phase
+from solvers.case.blocks import PhaseBlock
 
 
-def drive_points(phase: Phase) -> list[tuple[float, float]]:
+def drive_points(phase: PhaseBlock) -> list[tuple[float, float]]:
     """Corners (time in the phase in s, drive in units of the amplitude) of a phase's drive, from 0 to its duration."""
     if phase.hold is not None:
         return [(0.0, phase.hold), (phase.duration, phase.hold)]

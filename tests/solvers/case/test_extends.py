@@ -293,4 +293,4 @@ def test_schema_explains_extends_and_asks_nothing_of_an_extension() -> None:
         assert "required" not in block
     assert schema["else"]["required"] == ["start", "layer", "cycle"]
     assert "required" not in schema
-    assert set(schema["$defs"]["Layer"]["x-required"]) == {"name", "material", "thickness", "size"}
+    assert set(schema["$defs"]["LayerBlock"]["x-required"]) == {"name", "material", "thickness", "size"}

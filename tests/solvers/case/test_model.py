@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from fem.materials.library import get_material
+from solvers.case.blocks import InterfaceBlock
 from solvers.case.materials import layer_material
-from solvers.case.model import Case, Interface, case_sha256, load_case
+from solvers.case.model import Case, case_sha256, load_case
 from solvers.case.schema import case_schema
 from solvers.case.toml_lines import key_lines
 from solvers.errors import InputError
@@ -116,7 +117,7 @@ def test_case_built_in_python_is_checked_too() -> None:
     with pytest.raises(ValidationError, match='there is no layer "wrking"'):
         Case.model_validate(values)
     with pytest.raises(ValidationError, match="resistance_area"):
-        Interface(between=("a", "b"))
+        InterfaceBlock(between=("a", "b"))
 
 
 def test_applied_field_is_kept_in_ampere_per_metre(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_materials_of_layers(tmp_path: Path) -> None:
         "utf-8",
     )
     case = load_case(file)
-    film, mine, block = (layer_material(case, i) for i in range(3))
+    film, mine, block = (layer_material(layer, case.material, case.physics) for layer in case.layer[:3])
     tantalum = get_material("Ta")
     assert mine.name == "mine"
     assert mine.critical_temperature == 4.4

@@ -12,13 +12,14 @@ from scipy.integrate import solve_ivp
 
 from fem.interfaces.laws import PhononContact, TunnelJunction
 from fem.materials.library import get_material
+from fem.materials.two_temperatures import electrons, lattice
 from meshes.boxes import Slab, layered_box
 from solvers.case.model import Case, load_case
 from solvers.command.run import run_case
 from solvers.errors import InputError
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.heat.stepper import HeatStepper
-from solvers.heat.two_temperatures import coupling, electrons, lattice
+from solvers.heat.two_temperatures import coupling
 from solvers.output.paraview import temperature_functions
 from solvers.simulation.simulation import Simulation
 

@@ -14,13 +14,14 @@ from scipy.optimize import brentq
 
 from fem.interfaces.laws import TunnelJunction
 from fem.materials.library import get_material
+from fem.materials.two_temperatures import electrons, lattice
 from meshes.boxes import Slab, layered_box
 from solvers.case.model import load_case
 from solvers.command.run import run_case
 from solvers.heat import spin_energy
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
 from solvers.heat.stepper import HeatStepper
-from solvers.heat.two_temperatures import coupling, electrons, lattice
+from solvers.heat.two_temperatures import coupling
 from solvers.output import checkpoint
 from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation

@@ -1,149 +1,22 @@
-"""Reading a case file: TOML, changes from the command line, and one clear line per mistake."""
+"""One clear line for each mistake in a case: where it stands, which key, what is wrong, what is allowed."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from solvers.case.quantities import show
-from solvers.errors import CaseProblems, InputError, Problem, choices, nearest
-
-# Keys of a case file that are no part of the case, with their descriptions; see `solvers.case.extends`.
-FILE_KEYS = {
-    "extends": "Another case file, its path relative to this one: this file takes all of it and says only what "
-    "differs. Blocks merge key by key: [[layer]] and phases by name, [[interface]] by between, [[bath]] by layer and "
-    "face; those that the other file has not are added at the end, and so is every [[load]]. Other lists are "
-    "replaced. A key puts aside those that exclude it: resistance_area a perfect contact, hold a ramp (no unit)",
-    "remove": "Keys and blocks of the other file to leave out, written as for --set: "
-    '["interface.working|load.conducts_in", "drive.return_plane", "load"] (no unit); only with extends',
-}
+from solvers.case.toml_text import FILE_KEYS
+from solvers.errors import CaseProblems, Problem, choices, nearest
 
 Keys = tuple[str | int, ...]
 Places = Mapping[Keys, str]
 
 
-def read_text(path: Path) -> str:
-    """Text of a case file.
-
-    Raises:
-        InputError: there is no such file, or it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        folder = path.parent
-        stems = [entry.stem for entry in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
-        hint = nearest(path.stem, stems)
-        end = f'; did you mean "{folder / hint}.toml"?' if hint else ""
-        raise InputError(f"{path}: no such case file{end}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a case file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not a text file in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The raw values of a TOML text.
-
-    Args:
-        text: the text.
-        source: name of the file, for the message.
-
-    Raises:
-        InputError: it is no valid TOML; one line with the line number.
-    """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        match = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-        lines = text.splitlines()
-        number = int(match[1]) if match else max(len(lines), 1)
-        reason = re.sub(r" \(at (line|end).*\)$", "", message)
-        where = f", column {match[2]}" if match else ", at the end of the file"
-        line = lines[number - 1] if number <= len(lines) else ""
-        hint = ""
-        if re.search(r"[=\[,]\s*[+-]?[\d.]+(e[+-]?\d+)?\s*[^\W\d_]", line, re.IGNORECASE):
-            hint = '; a value with a unit stands in quotes, such as "50 nm"'
-        raise InputError(f"{source}:{number}: not valid TOML: {reason}{where}{hint}") from None
-
-
-def apply_override(data: dict[str, Any], override: str) -> Keys:
-    """Change one value of a raw case in place.
-
-    Args:
-        data: raw values of the case.
-        override: "key=value" with a dotted key. An entry of a list is named by its number from 0,
-            its name, its two layers ("working|load") or its layer: "layer.load.thickness=2um".
-
-    Returns: the keys of the value.
-
-    Raises:
-        InputError: no "=", no such entry of a list, or a value that cannot be read.
-    """
-    key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise InputError(f'--set {override}: write key=value, such as "cycle.repeat=1"')
-    value = _override_value(text.strip(), override)
-    keys: Keys = ()
-    here: Any = data
-    for number, part in enumerate(parts):
-        step: str | int = part
-        if isinstance(here, list):
-            step = entry_number(here, part, f"--set {override}", path_text(keys))
-        elif not isinstance(here, dict):
-            raise InputError(f'--set {override}: {path_text(keys)} is a value and has no "{part}"')
-        keys = (*keys, step)
-        if number == len(parts) - 1:
-            here[step] = value
-        elif isinstance(here, dict):
-            here = here.setdefault(step, {})
-        else:
-            here = here[step]
-    return keys
-
-
-def _override_value(text: str, override: str) -> Any:
-    """A TOML value; anything that is none is a text, so that 2um needs no quotes."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        if text[:1] in {"[", "{", '"', "'"} or "\n" in text or not text:
-            raise InputError(f"--set {override}: the value is not valid TOML") from None
-        return text
-
-
-def entry_number(entries: list[Any], part: str, prefix: str, where: str) -> int:
-    """Number of the entry of a list that a part of a dotted key names.
-
-    Args:
-        entries: raw values of the list.
-        part: a number from 0, or what `_label` gives.
-        prefix: start of the message.
-        where: the list, for the message.
-
-    Raises:
-        InputError: no entry or several entries of that name.
-    """
-    if part.isdecimal() and int(part) < len(entries):
-        return int(part)
-    labels = [_label(entry) for entry in entries]
-    if labels.count(part) == 1:
-        return labels.index(part)
-    known = [label for label in labels if label] or [str(i) for i in range(len(entries))]
-    trouble = "several entries" if labels.count(part) > 1 else "no entry"
-    raise InputError(f'{prefix}: {where} has {trouble} "{part}"; {choices(part, known)}')
-
-
-def _label(entry: object) -> str | None:
+def label_of(entry: object) -> str | None:
     """What a reader calls an entry of a list: its name, its two layers or its layer."""
     if not isinstance(entry, Mapping):
         return None
@@ -271,7 +144,7 @@ def describe(problems: Iterable[Problem], data: Any, places: Places, source: str
             except (KeyError, IndexError, TypeError):
                 break
             if isinstance(key, int):
-                label = _label(here) or label
+                label = label_of(here) or label
         name = path_text(path) + (f" ({label})" if label else "")
         lines.append(f"{known}: {name}: {problem.message}" if name else f"{known}: {problem.message}")
     return "\n".join(dict.fromkeys(" ".join(line.split()) for line in lines))

@@ -1,0 +1,77 @@
+"""Changes of a raw case from the command line: "key=value" with a dotted key."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from solvers.case.messages import Keys, label_of, path_text
+from solvers.errors import InputError, choices
+
+
+def apply_override(data: dict[str, Any], override: str) -> Keys:
+    """Change one value of a raw case in place.
+
+    Args:
+        data: raw values of the case.
+        override: "key=value" with a dotted key. An entry of a list is named by its number from 0,
+            its name, its two layers ("working|load") or its layer: "layer.load.thickness=2um".
+
+    Returns: the keys of the value.
+
+    Raises:
+        InputError: no "=", no such entry of a list, or a value that cannot be read.
+    """
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise InputError(f'--set {override}: write key=value, such as "cycle.repeat=1"')
+    value = _override_value(text.strip(), override)
+    keys: Keys = ()
+    here: Any = data
+    for number, part in enumerate(parts):
+        step: str | int = part
+        if isinstance(here, list):
+            step = entry_number(here, part, f"--set {override}", path_text(keys))
+        elif not isinstance(here, dict):
+            raise InputError(f'--set {override}: {path_text(keys)} is a value and has no "{part}"')
+        keys = (*keys, step)
+        if number == len(parts) - 1:
+            here[step] = value
+        elif isinstance(here, dict):
+            here = here.setdefault(step, {})
+        else:
+            here = here[step]
+    return keys
+
+
+def _override_value(text: str, override: str) -> Any:
+    """A TOML value; anything that is none is a text, so that 2um needs no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        if text[:1] in {"[", "{", '"', "'"} or "\n" in text or not text:
+            raise InputError(f"--set {override}: the value is not valid TOML") from None
+        return text
+
+
+def entry_number(entries: list[Any], part: str, prefix: str, where: str) -> int:
+    """Number of the entry of a list that a part of a dotted key names.
+
+    Args:
+        entries: raw values of the list.
+        part: a number from 0, or what `label_of` gives.
+        prefix: start of the message.
+        where: the list, for the message.
+
+    Raises:
+        InputError: no entry or several entries of that name.
+    """
+    if part.isdecimal() and int(part) < len(entries):
+        return int(part)
+    labels = [label_of(entry) for entry in entries]
+    if labels.count(part) == 1:
+        return labels.index(part)
+    known = [label for label in labels if label] or [str(i) for i in range(len(entries))]
+    trouble = "several entries" if labels.count(part) > 1 else "no entry"
+    raise InputError(f'{prefix}: {where} has {trouble} "{part}"; {choices(part, known)}')

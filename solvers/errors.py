@@ -6,12 +6,19 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LONGEST_LINE = 480  # characters of a message
+
 
 class InputError(Exception):
     """The input is wrong: one line per mistake, nothing was written (exit code 2).
 
-    It has one argument so that it survives being sent to the other MPI ranks.
+    It has one argument so that it survives being sent to the other MPI ranks. What hostile input brings into a line
+    is made harmless: no control characters, at most 480 characters.
     """
+
+    def __init__(self, message: str) -> None:
+        """Keep the lines, each printable and short."""
+        super().__init__("\n".join(_harmless(line) for line in message.split("\n")))
 
     @property
     def lines(self) -> list[str]:
@@ -24,6 +31,13 @@ class ComputationError(Exception):
 
     Raise it on all ranks together.
     """
+
+
+def _harmless(line: str) -> str:
+    """A line without characters that a terminal would obey or could not show, its middle left out if it is long."""
+    if len(line) > LONGEST_LINE:
+        line = line[: LONGEST_LINE // 2] + " ... " + line[-LONGEST_LINE // 4 :]
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)[:LONGEST_LINE]
 
 
 @dataclass(frozen=True)

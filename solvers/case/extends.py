@@ -27,6 +27,7 @@ _IDENTITY: dict[Keys, tuple[str, ...]] = {
     ("load",): (),
     ("cycle", "phases"): ("name",),
 }
+LONGEST_CHAIN = 20  # files that extend each other
 
 
 @dataclass
@@ -68,6 +69,8 @@ def _read(path: Path, text: str, chain: tuple[Path, ...], model: type[BaseModel]
         raise InputError(f'{extends.place}: extends: needs the name of a case file in quotes, such as "base.toml"')
     base_path = path.parent / extends.value
     chain = (*chain, path)
+    if len(chain) > LONGEST_CHAIN:
+        raise InputError(f"{extends.place}: extends: more than {LONGEST_CHAIN} files extend each other")
     if base_path.resolve() in [file.resolve() for file in chain]:
         circle = " -> ".join(map(str, (*chain, base_path)))
         raise InputError(f"{extends.place}: extends: the files extend each other in a circle: {circle}")
@@ -102,6 +105,7 @@ def _plain(node: _Located, path: Keys, places: dict[Keys, str]) -> Any:
 def _remove(base: _Located, remove: _Located, source: str) -> None:
     """Take keys and entries out of the base; `source`: its file, for the message."""
     keys = remove.value if isinstance(remove.value, list) else [remove]
+    found: list[tuple[Any, str | int]] = []  # the table or list, and the key or number in it
     for key in keys:
         if not isinstance(key.value, str) or keys is not remove.value:
             raise InputError(f'{key.place}: remove: needs a list of keys in quotes, such as ["drive.return_plane"]')
@@ -117,9 +121,15 @@ def _remove(base: _Located, remove: _Located, source: str) -> None:
                 known = choices(part, here) if isinstance(here, dict) else f"{path_text(done)} is a value"
                 raise InputError(f'{prefix}: {source} has no "{part}" there; {known}')
             if number == len(steps) - 1:
-                del here[step]
+                found.append((here, step))
             else:
                 here, done = here[step].value, (*done, step)
+    # All are found first, and the last of a list goes first: numbers are those of the other file.
+    for here, step in sorted(found, key=lambda place: place[1] if isinstance(place[1], int) else 0, reverse=True):
+        if isinstance(here, dict):
+            here.pop(step, None)
+        else:
+            del here[step]
 
 
 def _merge(base: _Located, top: _Located, path: Keys, model: type[BaseModel]) -> _Located:

@@ -12,6 +12,8 @@ from solvers.case.quantities import show
 from solvers.case.toml_text import FILE_KEYS
 from solvers.errors import CaseProblems, Problem, choices, nearest
 
+MOST_READ, MOST_TOLD = 200, 20  # mistakes of a file, so that a file of nonsense is told in time
+
 Keys = tuple[str | int, ...]
 Places = Mapping[Keys, str]
 
@@ -28,15 +30,16 @@ def label_of(entry: object) -> str | None:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """The mistakes pydantic found, in words of the case file."""
+    """The mistakes pydantic found, the first 200 of them, in words of the case file."""
     problems: list[Problem] = []
     misspelled = set()
-    for details in error.errors():
+    found = error.errors(include_url=False)[:MOST_READ]
+    for details in found:
         if details["type"] == "extra_forbidden":
             block = block_at(model, details["loc"][:-1])
             meant = nearest(str(details["loc"][-1]), block.model_fields if block else ())
             misspelled.add((*details["loc"][:-1], meant))
-    for details in error.errors():
+    for details in found:
         path = tuple(details["loc"])
         if details["type"] == "missing" and path in misspelled:
             continue  # one mistake, one line
@@ -147,4 +150,6 @@ def describe(problems: Iterable[Problem], data: Any, places: Places, source: str
                 label = label_of(here) or label
         name = path_text(path) + (f" ({label})" if label else "")
         lines.append(f"{known}: {name}: {problem.message}" if name else f"{known}: {problem.message}")
-    return "\n".join(dict.fromkeys(" ".join(line.split()) for line in lines))
+    told = list(dict.fromkeys(" ".join(line.split()) for line in lines))
+    more = [f"{source}: only the first {MOST_TOLD} mistakes are told"] if len(told) > MOST_TOLD else []
+    return "\n".join([*told[:MOST_TOLD], *more])

@@ -6,6 +6,7 @@ import tomllib
 from typing import Any
 
 from solvers.case.messages import Keys, label_of, path_text
+from solvers.case.toml_text import DEEPEST, TOO_DEEP, check_values
 from solvers.errors import InputError, choices
 
 
@@ -24,7 +25,7 @@ def apply_override(data: dict[str, Any], override: str) -> Keys:
     """
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(parts) or len(parts) > DEEPEST:
         raise InputError(f'--set {override}: write key=value, such as "cycle.repeat=1"')
     value = _override_value(text.strip(), override)
     keys: Keys = ()
@@ -48,11 +49,15 @@ def apply_override(data: dict[str, Any], override: str) -> Keys:
 def _override_value(text: str, override: str) -> Any:
     """A TOML value; anything that is none is a text, so that 2um needs no quotes."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except RecursionError:
+        raise InputError(f"--set {override}: {TOO_DEEP}") from None
+    except ValueError:  # no TOML, or a number of thousands of digits
         if text[:1] in {"[", "{", '"', "'"} or "\n" in text or not text:
             raise InputError(f"--set {override}: the value is not valid TOML") from None
-        return text
+        value = text
+    check_values(value, f"--set {override}")
+    return value
 
 
 def entry_number(entries: list[Any], part: str, prefix: str, where: str) -> int:
@@ -67,9 +72,12 @@ def entry_number(entries: list[Any], part: str, prefix: str, where: str) -> int:
     Raises:
         InputError: no entry or several entries of that name.
     """
-    if part.isdecimal() and int(part) < len(entries):
+    if part.isdecimal() and len(part) < 9 and int(part) < len(entries):
         return int(part)
     labels = [label_of(entry) for entry in entries]
+    if part not in labels:
+        part_turned = "|".join(reversed(part.split("|")))  # an interface's two layers in either order
+        part = part_turned if part_turned in labels else part
     if labels.count(part) == 1:
         return labels.index(part)
     known = [label for label in labels if label] or [str(i) for i in range(len(entries))]

@@ -45,6 +45,9 @@ _COMMON = (
     "m mm um nm K mK uK nK s ms us ns min hour A mA uA kA T mT uT A/m kA/m W mW uW nW pW fW aW J "
     "ohm m/s km/s kg/m^3 g/cm^3 byte MB GB MiB GiB"
 ).split()
+LONGEST_UNIT = 60  # characters
+# What may keep pint busy for ever: powers of powers and of brackets, and large numbers.
+_ENDLESS = re.compile(r"(\*\*|\^)\s*[+-]?\s*[\d.]+\s*(\*\*|\^)|\)\s*(\*\*|\^)|(\*\*|\^)\s*[+-]?\s*\(|\d{4}|\d[eE]")
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
 
 
@@ -68,6 +71,8 @@ def unit_factor(unit: str, target: str) -> float | None:
     Raises:
         ValueError: `unit` is not a unit, or has an offset (degrees Celsius).
     """
+    if _ENDLESS.search(unit) or len(unit) > LONGEST_UNIT:
+        raise ValueError(f"{show(unit)} is not a unit")
     registry = _registry()
     try:
         parsed = registry.parse_units(unit)
@@ -131,7 +136,10 @@ class Quantity:
         if isinstance(value, str):
             number = self._parse_text(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            number = float(value)
+            try:
+                number = float(value)
+            except OverflowError:  # a whole number beyond a double
+                number = math.inf
         else:
             raise ValueError(f"{self.wanted}, not {show(value)}")
         if not math.isfinite(number):
@@ -153,18 +161,21 @@ class Quantity:
     def _parse_text(self, text: str) -> float:
         match = _NUMBER.fullmatch(text)
         if match is None:
-            raise ValueError(f'{self.wanted}, not "{text}"')
+            raise ValueError(f"{self.wanted}, not {show(text)}")
         unit = match[2]
         if not unit and self.unit:
-            raise ValueError(f'"{text}" has no unit; {self.wanted}')
+            raise ValueError(f"{show(text)} has no unit; {self.wanted}")
         for accepted, scale in ((self.unit, 1.0), *self.other):
             try:
                 factor = unit_factor(unit, accepted)
             except ValueError as error:
-                raise ValueError(f'cannot read "{text}": {error}; {self.wanted}') from error
+                raise ValueError(f"cannot read {show(text)}: {error}; {self.wanted}") from error
             if factor is not None:
                 # In decimal, so that "0.4 um" is the same float as 4e-7.
-                return float(Decimal(match[1]) * Decimal(f"{factor:.15g}")) * scale
+                try:
+                    return float(Decimal(match[1]) * Decimal(f"{factor:.15g}")) * scale
+                except (ArithmeticError, ValueError):  # an exponent of a million and more
+                    raise ValueError(f"{self.wanted}, not {show(text)}: its exponent is too large") from None
         noun = _noun_of(unit)
         what = f"is {noun}" if noun else "has the wrong unit"
         raise ValueError(f'"{text}" {what}; it {self.wanted}')
@@ -184,9 +195,10 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Count:
-    """Annotation of a whole number from `minimum` on."""
+    """Annotation of a whole number from `minimum` to `maximum`."""
 
     minimum: int = 1
+    maximum: int = 1_000_000_000
 
     def parse(self, value: object) -> int:
         """The value itself.
@@ -196,6 +208,8 @@ class Count:
         """
         if isinstance(value, bool) or not isinstance(value, int) or value < self.minimum:
             raise ValueError(f"needs a whole number from {self.minimum} on, not {show(value)}")
+        if value > self.maximum:
+            raise ValueError(f"needs a whole number up to {self.maximum}, not {show(value)}")
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -204,7 +218,7 @@ class Count:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """What `coldstack schema` says about the value."""
-        return {"type": "integer", "minimum": self.minimum}
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
 
 def show(value: object) -> str:
@@ -220,7 +234,10 @@ def show(value: object) -> str:
     elif isinstance(value, float):
         text = f"{value:g}"
     else:
-        text = str(value)
+        try:
+            text = str(value)
+        except ValueError:  # thousands of digits
+            text = "a number with thousands of digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

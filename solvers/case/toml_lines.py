@@ -6,7 +6,9 @@ accepted already, so it needs to find places only and to judge nothing.
 
 from __future__ import annotations
 
+import re
 import tomllib
+from bisect import bisect_left
 
 Path = tuple[str | int, ...]
 
@@ -25,6 +27,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.line_ends = [match.start() for match in re.finditer("\n", text)]
         self.lines: dict[Path, int] = {}
         self.tables_in_array: dict[Path, int] = {}  # number of [[...]] headers met per path
 
@@ -143,4 +146,5 @@ class _Scanner:
         self.at = self.text.index(mark, self.at) + len(mark)
 
     def _mark(self, path: Path, at: int | None = None) -> None:
-        self.lines.setdefault(path, self.text.count("\n", 0, self.at if at is None else at) + 1)
+        if path not in self.lines:
+            self.lines[path] = bisect_left(self.line_ends, self.at if at is None else at) + 1

@@ -294,3 +294,24 @@ def test_schema_explains_extends_and_asks_nothing_of_an_extension() -> None:
     assert schema["else"]["required"] == ["start", "layer", "cycle"]
     assert "required" not in schema
     assert set(schema["$defs"]["LayerBlock"]["x-required"]) == {"name", "material", "thickness", "size"}
+
+
+def test_remove_counts_in_the_other_file(folder: Path) -> None:
+    loads = [{"layer": "load", "power": f"{k} pW"} for k in (1, 2, 3)]
+    text = "".join(f'[[load]]\nlayer = "{load["layer"]}"\npower = "{load["power"]}"\n' for load in loads)
+    (folder / "three.toml").write_text('extends = "base.toml"\n' + text, encoding="utf-8")
+    for removed, left in (
+        (("load.0", "load.1"), [3e-12]),
+        (("load.2", "load.0"), [2e-12]),
+        (("load.1",), [1e-12, 3e-12]),
+    ):
+        case = load(folder, f'extends = "three.toml"\nremove = {list(removed)}')
+        assert [load.power for load in case.load] == pytest.approx(left)
+
+
+def test_layers_of_an_interface_in_either_order(folder: Path) -> None:
+    for key in ("load|working", "working|load"):
+        case = load(folder, 'extends = "base.toml"', f"interface.{key}.resistance_area=1e-6")
+        assert case.interface[1].resistance_area == 1e-6
+        case = load(folder, f'extends = "base.toml"\nremove = ["interface.{key}.conducts_in"]')
+        assert case.interface[1].conducts_in is None

@@ -430,7 +430,7 @@ def test_lines_of_all_kinds_of_toml() -> None:
 def test_every_key_of_the_schema_has_a_description() -> None:
     schema = case_schema()
     blocks = {"case": schema, **schema["$defs"]}
-    assert {"Layer", "Interface", "Drive", "Cycle", "Phase", "Bath", "Load"} <= set(blocks)
+    assert {f"{name}Block" for name in ("Layer", "Interface", "Drive", "Cycle", "Phase", "Bath", "Load")} <= set(blocks)
     for name, block in blocks.items():
         assert block["additionalProperties"] is False, name
         assert block["description"], name

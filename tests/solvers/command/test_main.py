@@ -251,4 +251,4 @@ def test_schema_is_json(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     assert in_process(monkeypatch, "schema") == 0
     schema = json.loads(capfd.readouterr().out)
     assert schema["title"] == "coldstack case"
-    assert schema["$defs"]["Layer"]["properties"]["thickness"]["x-unit"] == "m"
+    assert schema["$defs"]["LayerBlock"]["properties"]["thickness"]["x-unit"] == "m"

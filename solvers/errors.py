@@ -1,4 +1,4 @@
-"""The two ways a command can end badly, and the list of problems found in a case."""
+"""The ways a command can end badly, and the list of problems found in a case."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ class ComputationError(Exception):
 
     Raise it on all ranks together.
     """
+
+
+class StepFailure(ComputationError):
+    """A step did not work out; it can be tried again with a smaller one. Raised on all ranks together."""
 
 
 def _harmless(line: str) -> str:

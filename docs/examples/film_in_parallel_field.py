@@ -31,9 +31,9 @@ tagged = tag_mesh(
 # H along y on both faces; the current flows along x, so A is normal to the ends.
 drive = Imposed(tangential_field={"faces": (0.0, FIELD, 0.0)})
 problem = FieldProblem(tagged, ["film"], drive, walls=["ends"])
-problem.solve(problem.screening_of({"film": DEPTH}))
+solution = problem.solve(problem.screening_of({"film": DEPTH}))
 
-mean = problem.mean_flux_density("film")[1] / (MU0 * FIELD)
+mean = solution.mean_flux_density("film")[1] / (MU0 * FIELD)
 exact = np.tanh(THICKNESS / (2 * DEPTH)) / (THICKNESS / (2 * DEPTH))
 if MPI.COMM_WORLD.rank == 0:
     print(f"mean B / mu0 H0 = {mean:.6f}, exact {exact:.6f}")

@@ -38,8 +38,8 @@ tagged = TaggedMesh(mesh, cell_tags, facet_tags, {"sphere": 1, "vacuum": 2}, {"w
 
 # Tetrahedra need degree 2. The solution is that of 1 T: scale it.
 problem = FieldProblem(tagged, ["sphere"], AppliedField((0.0, 0.0, 1.0)), walls=["wall"], degree=2)
-problem.solve(problem.screening_of({"sphere": DEPTH}))
-moment = problem.magnetic_moment("sphere")[2] * MU0 * FIELD
+solution = problem.solve(problem.screening_of({"sphere": DEPTH}))
+moment = solution.magnetic_moment("sphere")[2] * MU0 * FIELD
 
 x = RADIUS / DEPTH
 bracket = 1 - 3 / x / np.tanh(x) + 3 / x**2

@@ -16,8 +16,10 @@ from petsc4py import PETSc
 from scipy.optimize import brentq
 
 from fem.constants import MU0
+from solvers.errors import StepFailure
 from solvers.field.drives import TransportCurrent
 from solvers.field.problem import FieldProblem
+from solvers.field.solution import FieldSolution
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -26,98 +28,144 @@ Ints = npt.NDArray[np.int32]
 # to be this part of mu0 sigma / dt of the worst conductor, but no smaller than this part of the usual one; where the
 # factorisation fails it is raised by steps of ten. It has no memory: what round-off makes of the gauge would grow from
 # step to step.
-LEAK, LEAST_FLOOR = 1e-4, 1e-2
+LEAK, LEAST_GAUGE_MASS = 1e-4, 1e-2
 # A cell is as good as normal when this share of its screening is left.
 SMALLEST_SHARE = 1e-9
 
 
+class _EddyForms:
+    """What the eddy currents add to the forms of a field problem, in mesh coordinates.
+
+    Attributes:
+        sigma: conductivity per cell.
+        memory_weight: mu0 sigma / dt.
+        mass: screening and memory together, as they were factored.
+        gauge_change: what is added to the usual mass outside.
+        previous: A before the step.
+        unit: A_1.
+        more: bilinear forms to be added to those of the field problem.
+    """
+
+    def __init__(self, problem: FieldProblem) -> None:
+        forms = self._forms = problem.forms
+        constants = forms.screening.function_space
+        self.sigma, self.memory_weight, self.mass, self.gauge_change = (
+            dolfinx.fem.Function(constants) for _ in range(4)
+        )
+        self.previous, self.unit = (dolfinx.fem.Function(forms.space) for _ in range(2))
+        p, past, unit, dx = forms.potential, self.previous, self.unit, forms.screened
+        v, cell = ufl.TestFunction(forms.space), ufl.TestFunction(constants)
+        self._memory = dolfinx.fem.form(self.memory_weight * ufl.inner(past, v) * dx)
+        self.more = []
+        if forms.outside is not None:
+            change = self.gauge_change * ufl.inner(ufl.TrialFunction(forms.space), v) * forms.outside
+            self.more = [dolfinx.fem.form(change)]
+        self._joule = dolfinx.fem.form(self.sigma * ufl.inner(p - past, p - past) * cell * dx)
+        # The current of A_0: curl A_0 . curl A_1 + mu0 sigma (A_0 - A_old) . A_1 / dt + screening A_0 . (A_1 + g).
+        current = self.mass * ufl.inner(p, unit + forms.phase_gradient) - self.memory_weight * ufl.inner(past, unit)
+        self._current = dolfinx.fem.form(ufl.inner(ufl.curl(p), ufl.curl(unit)) * forms.everywhere + current * dx)
+
+    def memory(self) -> PETSc.Vec:
+        """Right-hand side of what the metal remembers, for A = 0 on the walls (collective)."""
+        right = dolfinx.fem.petsc.assemble_vector(self._memory)
+        right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
+        right.array_w[self._forms.wall_unknowns] = 0.0
+        return right
+
+    def current(self, potential: Floats) -> float:
+        """Current of an A without a phase, A (collective)."""
+        self._forms.potential.x.array[:] = potential
+        local = dolfinx.fem.assemble_scalar(self._current)
+        return float(self._forms.comm.allreduce(local)) / (MU0 * self._forms.unit)
+
+    def squares(self, potential: Floats) -> Floats:
+        """Integral of sigma (A - A before)^2 over each local cell, (n_cells,) (collective)."""
+        self._forms.potential.x.array[:] = potential
+        heat = dolfinx.fem.assemble_vector(self._joule)
+        heat.scatter_forward()
+        return np.asarray(heat.array * self._forms.unit)
+
+
 class EddyProblem:
-    """A field problem with conductors, from A = 0 at time zero; `field` always has the present state, not a unit one.
+    """A field problem with conductors, from A = 0 at time zero.
 
     With a transport current the phase difference Phi follows the eddy currents. The solution is linear in it,
     A = Phi A_1 + A_0, with A_1 that of a unit phase without a past and A_0 that of the past without a phase: one
     matrix, two right-hand sides. Phi is such that the wanted current flows. The current is the weak form tested with
-    grad chi + A_1, in which the error of the gauge floor is of second order; without eddy currents it is twice the
+    grad chi + A_1, in which the error of the gauge's mass is of second order; without eddy currents it is twice the
     energy over the phase difference.
 
     Args:
-        field: the problem; its `superconductors` include the groups that conduct.
-        conductivity: 1/(Ohm m) of every local cell (owned and ghost), (n,); zero outside the `superconductors` and in
-            the conductor of a transport current.
-        screening: (1 - f) / lambda^2 in 1/m^2 of every local cell, (n,); None for none.
+        problem: the field; its `superconductors` include the groups that conduct.
+        conductivity: 1/(Ohm m) of every local cell (owned and ghost), (n_cells,); zero outside the `superconductors`
+            and in the conductor of a transport current.
+        screening: (1 - f) / lambda^2 in 1/m^2 of every local cell, (n_cells,); None for none.
         least: smallest conductivity that matters, 1/(Ohm m); None: that of `conductivity`.
         gaps: local cells outside the metal without the mass that fixes the gauge: layers of one cell between
             conductors, which are so thin that currents would pass through them by it.
 
     Attributes:
         time: s.
-        phase: phase difference of the present state, V s; 1 without a transport current.
+        dt: length of the step solved last, s.
+        screening: of the next step, 1/m^2, (n_cells,).
+        accepted: the field that steps start from.
+        solution: the field at the end of the step solved last.
     """
 
     def __init__(
         self,
-        field: FieldProblem,
+        problem: FieldProblem,
         conductivity: Floats,
         screening: Floats | None = None,
         least: float | None = None,
         gaps: Ints | None = None,
     ) -> None:
-        self.field, self.time, self.dt = field, 0.0, 0.0
+        self.problem, self.time, self.dt = problem, 0.0, 0.0
         local = conductivity[conductivity > 0].min(initial=np.inf)
-        self._least = field.comm.allreduce(float(local), op=MPI.MIN) if least is None else least
-        self._least_floor = LEAST_FLOOR
+        self._least = problem.comm.allreduce(float(local), op=MPI.MIN) if least is None else least
+        self._least_mass = LEAST_GAUGE_MASS
         self._gauged = np.ones(len(conductivity))
         self._gauged[[] if gaps is None else gaps] = 0.0
-        self._driven = isinstance(field.drive, TransportCurrent)
-        self.phase = 0.0 if self._driven else 1.0
-        constants = field.screening.function_space
-        self._memory_weight, self._sigma, self._mass = (dolfinx.fem.Function(constants) for _ in range(3))
-        self._gauge_change = dolfinx.fem.Function(constants)
-        self._previous, self._unit = (dolfinx.fem.Function(field.space) for _ in range(2))
-        field.potential.x.array[:] = 0.0
-        p, past, unit, dx = field.potential, self._previous, self._unit, field.screened
-        v, cell = ufl.TestFunction(field.space), ufl.TestFunction(constants)
-        change = p - past
-        self._memory = dolfinx.fem.form(self._memory_weight * ufl.inner(past, v) * dx)
-        self._more = []
-        if field.outside is not None:
-            change_of_gauge = self._gauge_change * ufl.inner(ufl.TrialFunction(field.space), v) * field.outside
-            self._more = [dolfinx.fem.form(change_of_gauge)]
-        self._joule = dolfinx.fem.form(self._sigma * ufl.inner(change, change) * cell * dx)
-        if self._driven:
-            # The current of A_0: curl A_0 . curl A_1 + mu0 sigma (A_0 - A_old) . A_1 / dt + screening A_0 . (A_1 + g).
-            current = self._mass * ufl.inner(p, unit + field.lift) - self._memory_weight * ufl.inner(past, unit)
-            self._current = dolfinx.fem.form(ufl.inner(ufl.curl(p), ufl.curl(unit)) * field.everywhere + current * dx)
+        self._driven = isinstance(problem.drive, TransportCurrent)
+        self._forms = _EddyForms(problem)
+        self._unit_current = 0.0
         self.screening = np.zeros_like(conductivity)
         self._factored = (0.0, -1)
         self.set_cells(conductivity, screening)
+        self.solution = self.accepted = self.no_field()
+
+    def no_field(self) -> FieldSolution:
+        """A = 0 everywhere."""
+        return self.problem.solution(np.zeros_like(self.problem.forms.potential.x.array), 0.0, self.screening)
 
     def set_cells(self, conductivity: Floats, screening: Floats | None = None) -> None:
         """Change what the cells are, from the next step on: where the metal is normal and where not (collective)."""
         if screening is None:
             screening = self.screening
-        same = np.array_equal(conductivity, self._sigma.x.array) and np.array_equal(screening, self.screening)
-        if not self.field.comm.allreduce(int(same), op=MPI.MIN):
-            self._sigma.x.array[:] = conductivity
+        sigma = self._forms.sigma.x.array
+        same = np.array_equal(conductivity, sigma) and np.array_equal(screening, self.screening)
+        if not self.problem.comm.allreduce(int(same), op=MPI.MIN):
+            sigma[:] = conductivity
             self.screening = screening.copy()
             self._factored = (0.0, -1)
 
-    def step(self, dt: float, drive: float = 1.0) -> None:
-        """Accept the present state and advance from there (collective); see `solve`."""
-        self.accept()
-        self.solve(dt, drive)
+    def step(self, dt: float, drive: float = 1.0) -> FieldSolution:
+        """Accept the field at the end of the last step and advance from there (collective); see `solve`."""
+        self.accept(self.solution)
+        solution = self.solve(dt, drive)
         self.time += dt
+        return solution
 
-    def repeat(self, drive: float = 1.0) -> None:
+    def repeat(self, drive: float = 1.0) -> FieldSolution:
         """Do the last step once more, with the cells as they are now (collective)."""
-        self.solve(self.dt, drive)
+        return self.solve(self.dt, drive)
 
-    def accept(self) -> None:
-        """Let the present state be what the next steps start from."""
-        self._previous.x.array[:] = self.field.potential.x.array
+    def accept(self, solution: FieldSolution) -> None:
+        """Let the next steps start from a field."""
+        self.solution = self.accepted = solution
 
-    def solve(self, dt: float, drive: float = 1.0) -> None:
-        """Find the state at the end of a step from the last accepted state (collective).
+    def solve(self, dt: float, drive: float = 1.0) -> FieldSolution:
+        """Find the field at the end of a step from the last accepted one (collective).
 
         Args:
             dt: s.
@@ -125,77 +173,73 @@ class EddyProblem:
                 mesh.
 
         Raises:
-            RuntimeError: the factorisation failed.
+            StepFailure: the factorisation failed, or the field is not finite.
         """
-        field = self.field
+        problem, forms = self.problem, self._forms
         self.dt = dt
-        if self._factored != (dt, field.factorisations):
+        if self._factored != (dt, problem.factorisations):
             self._factor()
-        field.set_screening(self.screening)
-        field.set_phase(1.0)
-        right = dolfinx.fem.petsc.assemble_vector(self._memory)
-        right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
-        right.array_w[field.wall_unknowns] = 0.0
+        problem.forms.fill_cells(self.screening, 1.0, problem.forms.gauge_mass)
+        forms.previous.x.array[:] = self.accepted.potential
+        right = forms.memory()
         if not self._driven:
-            right.axpy(drive, field.right)
-        field.solve_right(right)
+            right.axpy(drive, problem.right)
+        potential, phase = problem.back_substitute(right), 0.0
         right.destroy()
         if self._driven:
-            scale = MU0 * field.unit
-            of_the_past = float(field.comm.allreduce(dolfinx.fem.assemble_scalar(self._current))) / scale
-            self.phase = (drive - of_the_past) / self._unit_current
-            field.potential.x.array[:] += self.phase * self._unit.x.array
-            field.set_phase(self.phase)
+            phase = (drive - forms.current(potential)) / self._unit_current
+            potential += phase * forms.unit.x.array
+        self.solution = problem.solution(potential, phase, self.screening)
+        return self.solution
 
-    def quasi_static(self, drive: float) -> tuple[Floats, float]:
-        """The field that this one comes to in the end at a drive: unknowns and phase difference (collective)."""
-        field, state = self.field, self.field.potential.x.array.copy()
-        self._factor_with(self.screening)
-        field.solve_right(field.right)
-        amplitude = drive / field.unit_current() if self._driven else drive
-        still = amplitude * field.potential.x.array
-        field.potential.x.array[:] = state
-        field.set_phase(self.phase)
-        return still, amplitude if self._driven else 1.0
+    def quasi_static(self, drive: float) -> FieldSolution:
+        """The field that this one comes to in the end at a drive (collective).
+
+        Raises:
+            StepFailure: see `solve`.
+        """
+        problem = self.problem
+        mass = self._factor_with(self.screening)
+        unit = problem.solution(problem.back_substitute(problem.right), 1.0, self.screening, mass)
+        still = unit * (drive / unit.current() if self._driven else drive)
+        return problem.solution(still.potential, still.phase, self.screening)
 
     def _factor(self) -> None:
-        field = self.field
-        weight = MU0 * self._sigma.x.array / self.dt
-        self._memory_weight.x.array[:] = weight * field.unit**2
-        self._factor_with(self.screening + weight)
-        self._factored = (self.dt, field.factorisations)
+        problem, forms = self.problem, self._forms
+        weight = MU0 * forms.sigma.x.array / self.dt
+        forms.memory_weight.x.array[:] = weight * problem.forms.unit**2
+        mass = self._factor_with(self.screening + weight)
+        self._factored = (self.dt, problem.factorisations)
         if self._driven:
-            field.solve_right(field.right)
-            self._unit_current = field.unit_current()
-            self._unit.x.array[:] = field.potential.x.array
-            self._mass.x.array[:] = field.screening.x.array
+            forms.mass.x.array[:] = problem.forms.screening.x.array
+            forms.unit.x.array[:] = problem.back_substitute(problem.right)
+            unit = problem.solution(forms.unit.x.array, 1.0, self.screening + weight, mass)
+            self._unit_current = unit.current()
 
-    def _factor_with(self, screening: Floats) -> None:
-        """Factor the field problem with the mass that fixes the gauge as small as may be."""
-        field, usual = self.field, self.field.floor
+    def _factor_with(self, screening: Floats) -> float:
+        """Factor the field problem with the mass that fixes the gauge as small as may be; returns it, 1/m^2."""
+        problem, usual = self.problem, self.problem.forms.gauge_mass
         while True:
-            wanted = LEAK * MU0 * self._least / self.dt * field.unit**2
-            floor = min(max(wanted, self._least_floor * usual), usual)
-            self._gauge_change.x.array[:] = floor * self._gauged - usual
+            mass = min(max(LEAK * MU0 * self._least / self.dt, self._least_mass * usual), usual)
+            self._forms.gauge_change.x.array[:] = (mass * self._gauged - usual) * problem.forms.unit**2
             try:
-                field.factor(screening, floor, self._more)
-            except RuntimeError:
-                if floor == usual:
+                problem.factor(screening, mass, self._forms.more)
+            except StepFailure:
+                if mass == usual:
                     raise
-                self._least_floor = 10.0 * floor / usual
+                self._least_mass = 10.0 * mass / usual
             else:
-                return
+                return mass
 
     def cell_power(self) -> Floats:
-        """Mean Joule heat of the last step in each local cell, W, (n,) (collective)."""
-        heat = dolfinx.fem.assemble_vector(self._joule)
-        heat.scatter_forward()
-        return np.asarray(heat.array * self.field.unit / self.dt**2)
+        """Mean Joule heat of the step solved last in each local cell, W, (n_cells,) (collective)."""
+        self._forms.previous.x.array[:] = self.accepted.potential
+        return np.asarray(self._forms.squares(self.solution.potential) / self.dt**2)
 
     def power(self) -> float:
-        """Mean Joule heat of the last step in watts (collective)."""
-        owned = self.field.tagged.mesh.topology.index_map(3).size_local
-        return float(self.field.comm.allreduce(float(self.cell_power()[:owned].sum())))
+        """Mean Joule heat of the step solved last in watts (collective)."""
+        owned = self.problem.tagged.mesh.topology.index_map(3).size_local
+        return float(self.problem.comm.allreduce(float(self.cell_power()[:owned].sum())))
 
 
 class NormalFront:
@@ -216,12 +260,12 @@ class NormalFront:
     """
 
     def __init__(self, field: FieldProblem, heights: Floats, resistivity: float, depth: float, critical: float) -> None:
-        mesh = field.tagged.mesh
-        middle = mesh.geometry.x[mesh.geometry.dofmap][:, :, 2].mean(axis=1) * field.unit
+        mesh, unit = field.tagged.mesh, field.tagged.length_unit
+        middle = mesh.geometry.x[mesh.geometry.dofmap][:, :, 2].mean(axis=1) * unit
         self._cell = np.searchsorted(heights, middle) - 1
         self.heights, self.critical = heights, critical
         self._sigma, self._full = 1.0 / resistivity, 1.0 / depth**2
-        across = mesh.geometry.x[:, :2].mean(axis=0) * field.unit
+        across = mesh.geometry.x[:, :2].mean(axis=0) * unit
         self._points = np.column_stack(
             [np.broadcast_to(field.comm.bcast(across), (len(heights) - 1, 2)), (heights[1:] + heights[:-1]) / 2]
         )
@@ -236,7 +280,7 @@ class NormalFront:
 
     def _field(self) -> Floats:
         """H of every cell of the column, A/m."""
-        return np.asarray(self.eddy.field.flux_density_at(self._points)[:, 1] / MU0)
+        return np.asarray(self.eddy.solution.flux_density_at(self._points)[:, 1] / MU0)
 
     def _outside(self, drive: float) -> float:
         """H just outside the front's cell: extrapolated from the two places nearest to it."""
@@ -257,6 +301,7 @@ class NormalFront:
 
         Raises:
             RuntimeError: the front has reached the far end of the column.
+            StepFailure: the field could not be solved.
         """
         self.eddy.set_cells(*self._cells(self._full))
         self.eddy.step(dt, drive)

@@ -8,6 +8,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from fem.spaces.layerwise import LayerwiseSpace
+from solvers.errors import StepFailure
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -23,10 +24,6 @@ AMG_OPTIONS = {
 }
 TOLERANCE = 1e-10
 REBUILD_AFTER = 12  # iterations with a reused preconditioner that call for a new one
-
-
-class StepFailure(Exception):
-    """A time step did not work out; it can be tried again with a smaller one. Raised on all ranks together."""
 
 
 class NetworkMatrix:

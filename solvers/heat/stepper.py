@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from solvers.errors import StepFailure
 from solvers.heat import spin_energy
 from solvers.heat.entropy import step_entropy
-from solvers.heat.matrix import StepFailure
 from solvers.heat.problem import Flow, HeatProblem
 from solvers.heat.storage import Bools, Change, Stored, guesses, stored
 

@@ -92,7 +92,7 @@ def load(sim: Simulation, folder: Path) -> tuple[dict[str, RunState], dict[str, 
             if path.startswith(f"{name}."):
                 kind, key = path.removeprefix(f"{name}.").split(".")
                 parts[kind][key] = places.local(kind, values)
-        states[name] = RunState.from_saved(replace(Saved(numbers), **parts))
+        states[name] = RunState.from_saved(replace(Saved(numbers), **parts), sim.switching)
     more: dict[str, Any] = meta["more"]
     return states, more
 

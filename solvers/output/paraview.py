@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import basix
 import dolfinx.fem
 import dolfinx.io
 import dolfinx.mesh
 import numpy as np
 import numpy.typing as npt
-import ufl
 
 from fem.constants import MU0
 from fem.materials.two_temperatures import layer_of
 from meshes import compat
 from solvers.errors import ComputationError
-from solvers.field.problem import TransportCurrent
 from solvers.simulation.simulation import Simulation
 from solvers.switching.switching import Switching
 
@@ -99,26 +96,18 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
 
     curl A and A of first-order Nedelec elements on boxes are in the space the files use: nothing is smoothed.
     """
-    problem, pattern, mesh = switching.problem, switching.pattern, sim.tagged.mesh
+    pattern, mesh = switching.pattern, sim.tagged.mesh
     drive = sim.drive_value()
     if pattern is None:
         assert drive == 0.0, "the field has not been solved for this drive"
-    factor = 0.0 if pattern is None else pattern.amplitude(drive)
     fraction = switching.cell_fraction()
     everything = _without_ghosts(mesh, np.arange(len(fraction), dtype=np.int32))
     cells = everything.cell_map
-    flux: Floats = factor / problem.unit**2 * _at_corners(ufl.curl(problem.potential), mesh, cells)
+    flux: Floats = np.zeros((len(cells), mesh.geometry.dofmap.shape[1], 3))
     current = np.zeros_like(flux)
     if pattern is not None:
-        # The screening is that of the pattern: the problem's own belongs to the last solution, which may be another.
-        screening = np.zeros(len(fraction))
-        for film, depth in zip(switching.films, pattern.depths, strict=True):
-            inside = sim.tagged.cells(film.group)
-            screening[inside] = (1.0 - fraction[inside]) / depth**2
-        potential = _at_corners(problem.potential, mesh, cells)
-        if isinstance(problem.drive, TransportCurrent):
-            potential[np.isin(cells, sim.tagged.cells(*problem.drive.groups))] += pattern.phase * problem.grad_chi
-        current = -factor / (MU0 * problem.unit) * screening[cells, None, None] * potential
+        field = pattern.solution * pattern.amplitude(drive)
+        flux, current = field.flux_density_at_corners(cells), field.current_density_at_corners(cells)
     space = sim.heat.space
     layer = np.zeros(len(fraction))
     main = _main_cells(sim)
@@ -146,13 +135,6 @@ def _without_ghosts(mesh: dolfinx.mesh.Mesh, cells: Ints) -> compat.Submesh:
     VTXWriter writes ghost cells too: ParaView would count them twice in its integrals.
     """
     return compat.create_submesh(mesh, 3, np.unique(cells[cells < mesh.topology.index_map(3).size_local]))
-
-
-def _at_corners(expression: ufl.core.expr.Expr, mesh: dolfinx.mesh.Mesh, cells: Ints) -> Floats:
-    """A vector at the corners of cells as each cell has it, (n_cells, corners, 3)."""
-    corners: Floats = np.asarray(basix.geometry(basix.CellType[mesh.topology.cell_name()]))
-    values = dolfinx.fem.Expression(expression, corners).eval(mesh, cells)
-    return np.asarray(values).reshape(len(cells), len(corners), 3)
 
 
 def _scalar(mesh: dolfinx.mesh.Mesh, name: str, values: Floats) -> dolfinx.fem.Function:

@@ -284,7 +284,7 @@ class Recorder:
             return {}
         cells, _ = self._central_column()
         scale = switching.pattern.amplitude(self.sim.drive_value())
-        field = np.linalg.norm(switching.problem.flux_density(cells), axis=1) * abs(scale)
+        field = np.linalg.norm(switching.pattern.solution.flux_density(cells), axis=1) * abs(scale)
         out = {f"B_{phase}_T": field, f"f_{phase}": switching.cell_fraction()[cells]}
         return self._from_owner(out, tuple(out))
 

@@ -20,9 +20,8 @@ from fem.materials.material import Material
 from meshes.tagged import build_stack_mesh
 from solvers.case.blocks import PhaseBlock
 from solvers.case.model import Case
-from solvers.errors import ComputationError
+from solvers.errors import ComputationError, StepFailure
 from solvers.heat.entropy import engage_entropy
-from solvers.heat.matrix import StepFailure
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.simulation import build
 from solvers.simulation.events import CycleEnded, Event, PhaseEnded, PhaseStarted, Stepped

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from solvers.simulation.ledger import Ledger
 from solvers.switching.pattern import FilmState, Saved
+from solvers.switching.switching import Switching
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,11 +98,12 @@ class RunState:
         )
 
     @classmethod
-    def from_saved(cls, saved: Saved) -> RunState:
-        """Back from what `saved` gave."""
+    def from_saved(cls, saved: Saved, switching: Switching | None) -> RunState:
+        """Back from what `saved` gave, for a run with these films."""
         numbers, films = saved.numbers, None
-        if numbers["films"] is not None:
-            films = FilmState.from_saved(Saved(numbers["films"], columns=saved.columns, edges=saved.edges))
+        if numbers["films"] is not None and switching is not None:
+            parts = Saved(numbers["films"], columns=saved.columns, edges=saved.edges)
+            films = FilmState.from_saved(parts, switching.solution)
         return cls(
             clock=Clock(**numbers["clock"]),
             ledger=Ledger(**numbers["ledger"]),

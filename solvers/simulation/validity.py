@@ -23,6 +23,7 @@ from meshes.tagged import metres
 from solvers.simulation.resolution import COARSE, Resolution, resolution
 from solvers.simulation.simulation import Simulation
 from solvers.switching.columns import Film, reading_cells
+from solvers.switching.pattern import Pattern
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -108,7 +109,7 @@ class DriveLimits:
         if drive == 0.0 or drive < (1 - 1e-9) * self.worst.drive or not fresh:
             return
         self._seen = (switching.pattern, drive)
-        now = self._load(self.conductor, drive, abs(switching.pattern.amplitude(drive)))
+        now = self._load(self.conductor, drive, switching.pattern)
         worst = self.worst
         if now.surface_field / now.critical_field > worst.surface_field / worst.critical_field:
             worst.surface_field, worst.critical_field = now.surface_field, now.critical_field
@@ -117,12 +118,10 @@ class DriveLimits:
             worst.sheet_current, worst.largest_sheet_current = now.sheet_current, now.largest_sheet_current
         worst.drive = max(worst.drive, drive)
 
-    def _load(self, conductor: Film, drive: float, scale: float) -> ConductorLoad:
-        """The present load; `scale`: unit solutions in the present one."""
-        sim = self.sim
-        assert sim.switching is not None
-        problem, material = sim.switching.problem, conductor.material
-        flux = problem.flux_density(self._reading)
+    def _load(self, conductor: Film, drive: float, pattern: Pattern) -> ConductorLoad:
+        """The load at a drive."""
+        sim, material, scale = self.sim, conductor.material, abs(pattern.amplitude(drive))
+        flux = pattern.solution.flux_density(self._reading)
         field = np.linalg.norm(flux, axis=1)
         # The jump of H across the conductor: its own current density is not smooth where cells at the edges are wider
         # than the penetration depth.

@@ -18,6 +18,7 @@ from meshes.tagged import TaggedMesh
 from solvers.field.drives import TransportCurrent
 from solvers.field.eddy import EddyProblem
 from solvers.field.problem import FieldProblem
+from solvers.field.solution import FieldSolution
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -67,7 +68,7 @@ class EddyCurrents:
         self, field: FieldProblem, space: LayerwiseSpace, conductors: Sequence[Conductor], share: float = 1.0
     ) -> None:
         self.space = space
-        self._conductivity = np.zeros(len(field.screening.x.array))
+        self._conductivity = np.zeros(field.n_cells)
         for conductor in conductors:
             self._conductivity[field.tagged.cells(conductor.group)] = 1.0 / conductor.resistivity
         least = min(1.0 / conductor.resistivity for conductor in conductors)
@@ -75,10 +76,10 @@ class EddyCurrents:
         self.layers = [conductor.group for conductor in conductors]
         self._driven = isinstance(field.drive, TransportCurrent)
         self.share = share if self._driven else 1.0
-        self._unit = self.share if self._driven else field.per_drive()
+        self._unit = self.share if self._driven else MU0
         # Slowest decay in the layer where it is fastest, the field along the layer.
         self._fastest = min(MU0 / c.resistivity * (c.thickness / np.pi) ** 2 for c in conductors)
-        self._still: tuple[float, Floats, Floats, float] | None = None
+        self._still: tuple[float, FieldSolution] | None = None
         self.drive, self.power, self.moving = 0.0, 0.0, False
         self.left, self.stops, self.steps = 0.0, 0, 0
         self._dt, self._last_left = 0.0, np.inf
@@ -88,14 +89,9 @@ class EddyCurrents:
         """Say what the cells are: (1 - f) / lambda^2 in 1/m^2 and normal fraction of every local cell (collective)."""
         self.problem.set_cells(self._conductivity * normal, screening)
 
-    def solve(self, drive: float, dt: float) -> float:
-        """Find the field after a step from the last accepted state; nothing is accepted yet (collective).
-
-        Returns:
-            The phase difference that goes with the field problem's `potential`, V s.
-        """
-        self.problem.solve(dt, self._unit * drive)
-        return self.problem.phase
+    def solve(self, drive: float, dt: float) -> FieldSolution:
+        """Find the field after a step from the last accepted state; nothing is accepted yet (collective)."""
+        return self.problem.solve(dt, self._unit * drive)
 
     def accept(self, drive: float) -> Floats:
         """Go on from the present field; returns the mean Joule heat of the step at the nodes, W (collective)."""
@@ -105,21 +101,13 @@ class EddyCurrents:
             self._last_left = np.inf
         self.drive, self._dt, self.moving = drive, self.problem.dt, True
         self.steps += 1
-        self.problem.accept()
+        self.problem.accept(self.problem.solution)
         return heat
 
-    def start_at_rest(self, drive: float, amplitude: float) -> None:
-        """Start from the quasi-static field that has just been solved, of so many unit solutions."""
-        field = self.problem.field
-        field.potential.x.array[:] *= amplitude
-        self._set_phase(amplitude)
-        self.problem.accept()
+    def start_at_rest(self, drive: float, field: FieldSolution) -> None:
+        """Start from the quasi-static field of a drive."""
+        self.problem.accept(field)
         self.drive, self.moving = drive, False
-
-    def _set_phase(self, phase: float) -> None:
-        if self._driven:
-            self.problem.phase = phase
-            self.problem.field.set_phase(phase)
 
     # ---- holds -----------------------------------------------------------------------------------
     def hold_step(self, drive: float, negligible: float) -> float | None:
@@ -154,44 +142,36 @@ class EddyCurrents:
 
         While drive and films stand still, just this turns into Joule heat.
         """
-        problem, field = self.problem, self.problem.field
-        state, phase = field.potential.x.array.copy(), problem.phase
-        still, still_phase = self._quasi_static(drive)
-        field.set_screening(problem.screening, floor=0.0)  # the gauges may differ in normal metal
-        field.potential.x.array[:] = state - still
-        self._set_phase(phase - still_phase)
-        energy = field.unit_energy()
-        field.potential.x.array[:] = state
-        field.set_screening(problem.screening)
-        self._set_phase(phase)
-        return energy
+        return self._quasi_static(drive).minus(self.problem.accepted).energy()
 
-    def _quasi_static(self, drive: float) -> tuple[Floats, float]:
-        """Potential and phase of the field without eddy currents, with the cells as they are."""
+    def _quasi_static(self, drive: float) -> FieldSolution:
+        """The field without eddy currents, with the cells as they are."""
         if not self._knows_still(drive):
-            screening = self.problem.screening.copy()
-            self._still = (drive, screening, *self.problem.quasi_static(self._unit * drive))
+            self._still = (drive, self.problem.quasi_static(self._unit * drive))
         assert self._still is not None
-        return self._still[2:]
+        return self._still[1]
 
     def _knows_still(self, drive: float) -> bool:
         """Whether the quasi-static field is known at a drive, with the cells as they are (collective)."""
         still, screening = self._still, self.problem.screening
-        known = still is not None and still[0] == drive and np.array_equal(still[1], screening)
-        return bool(self.problem.field.comm.allreduce(int(known), op=MPI.MIN))
+        known = still is not None and still[0] == drive and np.array_equal(still[1].screening, screening)
+        return bool(self.problem.problem.comm.allreduce(int(known), op=MPI.MIN))
 
     # ---- what a run goes on from -----------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         """Plain numbers that, with the accepted field, the next step starts from (collective)."""
-        state = {name: getattr(self, name) for name in self.SAVED}
-        return state | {"phase": self.problem.phase, "still": self._knows_still(self.drive)}
+        return {name: getattr(self, name) for name in self.SAVED} | {"still": self._knows_still(self.drive)}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state, the present field of the field problem being that of the state (collective)."""
+    def restore(self, state: dict[str, Any], field: FieldSolution | None) -> None:
+        """Go on from a state (collective).
+
+        Args:
+            state: what `state` gave.
+            field: the accepted field; None: there is none yet.
+        """
         for name in self.SAVED:
             setattr(self, name, state[name])
-        self._set_phase(state["phase"])
-        self.problem.accept()
+        self.problem.accept(self.problem.no_field() if field is None else field)
         # Energies that are left are compared as long as they belong to one quasi-static field.
         if not state["still"]:
             self._still = None

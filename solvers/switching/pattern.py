@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from solvers.field.solution import FieldSolution
+
 Floats = npt.NDArray[np.float64]
+SolutionOf = Callable[[Floats, tuple[float, ...], Floats, float], FieldSolution]
 
 
 @dataclass
@@ -22,8 +25,7 @@ class Pattern:
         peak: H at the columns in the solution, A/m.
         per_drive: unit solutions per unit of the drive; None with eddy currents: the solution is the field itself, at
             one drive and time.
-        potential: the solution.
-        phase: phase difference that goes with it, V s.
+        solution: the field.
         drive: where it was accepted.
         misfit: how far from rest it was then.
     """
@@ -32,8 +34,7 @@ class Pattern:
     depths: tuple[float, ...]
     peak: Floats
     per_drive: float | None
-    potential: Floats
-    phase: float = 1.0
+    solution: FieldSolution
     drive: float = 0.0
     misfit: float = 0.0
 
@@ -77,14 +78,16 @@ class FilmState:
         if self.pattern is None:
             return Saved({"pattern": None, "eddy": self.eddy})
         values = dict(vars(self.pattern))
+        field: FieldSolution = values.pop("solution")
         columns = {name: values.pop(name) for name in ("level", "peak")}
-        edges = {"potential": values.pop("potential")}
-        return Saved({"pattern": values, "eddy": self.eddy}, columns=columns, edges=edges)
+        numbers = {"pattern": values | {"phase": field.phase}, "eddy": self.eddy}
+        return Saved(numbers, columns=columns, edges={"potential": field.potential})
 
     @classmethod
-    def from_saved(cls, saved: Saved) -> FilmState:
-        """Back from what `saved` gave."""
-        values = saved.numbers["pattern"]
-        if values is not None:
-            values = values | {"depths": tuple(values["depths"])} | saved.columns | saved.edges
-        return cls(None if values is None else Pattern(**values), saved.numbers["eddy"])
+    def from_saved(cls, saved: Saved, solution: SolutionOf) -> FilmState:
+        """Back from what `saved` gave; `solution` makes a field of levels, depths, unknowns and phase difference."""
+        if saved.numbers["pattern"] is None:
+            return cls(None, saved.numbers["eddy"])
+        values = saved.numbers["pattern"] | {"depths": tuple(saved.numbers["pattern"]["depths"])} | saved.columns
+        field = solution(values["level"], values["depths"], saved.edges["potential"], values.pop("phase"))
+        return cls(Pattern(solution=field, **values), saved.numbers["eddy"])

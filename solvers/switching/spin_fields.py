@@ -47,7 +47,7 @@ class SpinFields:
         if pattern is not None and pattern is not self._pattern:
             local = np.zeros((2, len(self.layers)))
             for k, (cells, volumes) in enumerate(zip(self._cells, self._volumes, strict=True)):
-                field = switching.problem.flux_density(cells)
+                field = pattern.solution.flux_density(cells)
                 local[:, k] = (volumes * (field**2).sum(axis=1)).sum(), volumes.sum()
             squares, volume = self.space.comm.allreduce(local)
             self._unit, self._pattern = np.sqrt(squares / volume), pattern

@@ -20,6 +20,7 @@ from fem.constants import MU0
 from fem.spaces.layerwise import LayerwiseSpace
 from solvers.errors import ComputationError
 from solvers.field.problem import FieldProblem
+from solvers.field.solution import FieldSolution
 from solvers.switching.columns import Columns, Film
 from solvers.switching.eddy_currents import EddyCurrents
 from solvers.switching.pattern import FilmState, Pattern
@@ -78,7 +79,7 @@ class Switching:
         self.level = np.full(self._slices[-1], -LEVEL_LIMIT)
         self.patterns: list[Pattern] = []
         self.saved = 0
-        n_cells = len(problem.screening.x.array)
+        n_cells = problem.n_cells
         self._film_cells = [problem.tagged.cells(film.group) for film in films]
         self._n_cells = n_cells
         volume = np.concatenate([np.where(c.owned, c.volume, 0.0) for c in self.columns] or [np.zeros(0)])
@@ -170,7 +171,7 @@ class Switching:
             if state.pattern is not None:
                 level, depths = state.pattern.level, state.pattern.depths
                 self.eddy.set_cells(self._screening(level, depths), self._normal(level))
-            self.eddy.restore(state.eddy)
+            self.eddy.restore(state.eddy, None if state.pattern is None else state.pattern.solution)
 
     def _go_back(self, pattern: Pattern | None) -> None:
         """Go back to an accepted pattern, or to films that have not switched, without a field."""
@@ -178,7 +179,6 @@ class Switching:
             self._take(pattern)
             return
         self.pattern, self.level = None, np.full(self._slices[-1], -LEVEL_LIMIT)
-        self.problem.potential.x.array[:] = 0.0
 
     # ---- field and fraction together -------------------------------------------------------------
     def update(self, drive: float, u: Floats, f: Floats, largest: float = 1.0, dt: float | None = None) -> bool | None:
@@ -323,9 +323,6 @@ class Switching:
 
     def _take(self, pattern: Pattern) -> None:
         self.pattern, self.level = pattern, pattern.level
-        self.problem.set_screening(self._screening(pattern.level, pattern.depths))
-        self.problem.set_phase(pattern.phase)
-        self.problem.potential.x.array[:] = pattern.potential
 
     def _screening(self, level: Floats, depths: tuple[float, ...]) -> Floats:
         """(1 - f) / lambda^2 of every local cell, 1/m^2."""
@@ -349,8 +346,8 @@ class Switching:
 
     def _solve(self, level: Floats, depths: tuple[float, ...]) -> Pattern:
         """Solve the field problem for a pattern."""
-        self.problem.solve(self._screening(level, depths))
-        return self._pattern(level, depths, self.problem.per_drive(self.share), 1.0)
+        solution = self.problem.solve(self._screening(level, depths))
+        return self._pattern(level, depths, solution.per_drive(self.share), solution)
 
     def _solve_eddy(self, level: Floats, depths: tuple[float, ...], drive: float, dt: float) -> Pattern:
         """Solve for the field after a step in which the eddy currents follow a pattern and the drive."""
@@ -362,13 +359,20 @@ class Switching:
         """Let the eddy currents start from the present quasi-static field (collective)."""
         assert self.eddy is not None
         assert self.pattern is not None
-        self.eddy.start_at_rest(drive, self.pattern.amplitude(drive))
-        self._take(self._pattern(self.level, self.pattern.depths, None, self.eddy.problem.phase))
+        field = self.pattern.solution * self.pattern.amplitude(drive)
+        self.eddy.start_at_rest(drive, field)
+        self._take(self._pattern(self.level, self.pattern.depths, None, field))
 
-    def _pattern(self, level: Floats, depths: tuple[float, ...], per_drive: float | None, phase: float) -> Pattern:
-        """The field problem's present solution as a pattern."""
+    def solution(self, level: Floats, depths: tuple[float, ...], potential: Floats, phase: float) -> FieldSolution:
+        """The field of a pattern, from unknowns that are known already."""
+        return self.problem.solution(potential, phase, self._screening(level, depths))
+
+    def _pattern(
+        self, level: Floats, depths: tuple[float, ...], per_drive: float | None, solution: FieldSolution
+    ) -> Pattern:
+        """A solution as a pattern."""
         peak = np.zeros_like(level)
         for k, columns in enumerate(self.columns):
-            field = np.linalg.norm(self.problem.flux_density(columns.reading), axis=1) / MU0
+            field = np.linalg.norm(solution.flux_density(columns.reading), axis=1) / MU0
             np.maximum.at(peak[self.part(k)], columns.column_of_reading, field)
-        return Pattern(level.copy(), depths, peak, per_drive, self.problem.potential.x.array.copy(), phase)
+        return Pattern(level.copy(), depths, peak, per_drive, solution)

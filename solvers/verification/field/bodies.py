@@ -105,9 +105,9 @@ def _solve_cylinder(comm: MPI.Intracomm, ratio: int, radius: float, cells: int, 
     tagged = gmsh_mesh(comm, quarter_disc(cells, 0.1), radius)
     drive = Imposed(tangential_field={"rim": (0.0, 0.0, H0)})
     problem = FieldProblem(tagged, ["cylinder"], drive, ["meridian"], degree)
-    problem.solve(problem.screening_of({"cylinder": radius / ratio}))
-    axis = problem.flux_density_at([[1e-6 * radius, 1e-6 * radius, 0.05 * radius]])[0, 2]
-    mean = problem.mean_flux_density("cylinder")[2]
+    solution = problem.solve(problem.screening_of({"cylinder": radius / ratio}))
+    axis = solution.flux_density_at([[1e-6 * radius, 1e-6 * radius, 0.05 * radius]])[0, 2]
+    mean = solution.mean_flux_density("cylinder")[2]
     return float(axis) / MU0 / H0, float(mean) / MU0 / H0
 
 
@@ -183,8 +183,8 @@ def sphere(comm: MPI.Intracomm, quick: bool) -> list[Row]:
             tagged = gmsh_mesh(comm, eighth_ball(*sizes, number), radius)
             walls = ["meridian", "wall"]
             problem = FieldProblem(tagged, ["sphere"], AppliedField((0.0, 0.0, 1.0)), walls, degree=2)
-            problem.solve(problem.screening_of({"sphere": radius / ratio}))
-            moments.append(8 * float(problem.magnetic_moment("sphere")[2]) * MU0 * H0)
+            solution = problem.solve(problem.screening_of({"sphere": radius / ratio}))
+            moments.append(8 * float(solution.magnetic_moment("sphere")[2]) * MU0 * H0)
             problem.destroy()
         rate = order([moment - exact for moment in moments]) if len(moments) > 1 else None
         case = f"6 sphere, a/lambda = {ratio}, tetrahedra of degree 2"

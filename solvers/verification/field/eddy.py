@@ -27,7 +27,7 @@ def _copper_slab(comm: MPI.Intracomm, thickness: float, cells: int) -> tuple[Fie
     # The unit drive is 1 A/m on both faces.
     drive = Imposed(tangential_field={"z-": (0.0, 1.0, 0.0), "z+": (0.0, 1.0, 0.0)})
     field = FieldProblem(tagged, ["Cu"], drive, ["x-", "x+"])
-    return field, EddyProblem(field, np.full(len(field.screening.x.array), 1 / COPPER))
+    return field, EddyProblem(field, np.full(field.n_cells, 1 / COPPER))
 
 
 def eddy_slab(comm: MPI.Intracomm, quick: bool) -> list[Row]:
@@ -45,10 +45,10 @@ def eddy_slab(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     entered = 1 - float(np.sum(8 / (pi * odd) ** 2 * np.exp(-((odd * pi) ** 2) * 0.1)))
 
     def mean(steps: int) -> float:
-        problem, moving = _copper_slab(comm, d, 64)
+        _, moving = _copper_slab(comm, d, 64)
         for _ in range(steps):
             moving.step(0.1 * MU0 * d**2 / COPPER / steps, 1.0)
-        return float(problem.mean_flux_density("Cu")[1]) / MU0
+        return float(moving.solution.mean_flux_density("Cu")[1]) / MU0
 
     return [
         Row(case, "heat at 1 mT/s (W/m^3)", rate**2 * d**2 / (12 * COPPER), power, 1e-6),
@@ -74,7 +74,7 @@ def stefan_front(comm: MPI.Intracomm, quick: bool) -> list[Row]:
             front = NormalFront(field, z, rho, depth, critical)
             for _ in range(cells):
                 front.step(end / cells, (1 + h) * critical)
-            found.append((front.position(), float(field.mean_flux_density("Ta")[1]) * length))
+            found.append((front.position(), float(front.eddy.solution.mean_flux_density("Ta")[1]) * length))
         case = f"9 magnetic Stefan front, h = {h:g}"
         rate = order([position - reach for position, _ in found])
         rows.append(Row(case, "L from the front's position", speed, speed * found[1][0] / reach, 5e-3, rate, 1.0))

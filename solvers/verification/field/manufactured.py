@@ -11,7 +11,7 @@ import ufl
 from mpi4py import MPI
 
 from fem.constants import MU0
-from solvers.field.problem import FieldProblem, Imposed
+from solvers.field.problem import FieldProblem, FieldSolution, Imposed
 from solvers.verification.field.meshes import brick_mesh
 from solvers.verification.field.slabs import order
 from solvers.verification.report import Row
@@ -44,7 +44,7 @@ def _gradient(x: Any, depth: Any, sin: Any, cos: Any) -> list[Any]:
     return [scale * z * cos(a) * sin(b), scale * z * sin(a) * cos(b), scale * sin(a) * sin(b)]
 
 
-def solve(comm: MPI.Intracomm, depths: tuple[float, float], cells: int, degree: int, tetrahedra: bool) -> FieldProblem:
+def solve(comm: MPI.Intracomm, depths: tuple[float, float], cells: int, degree: int, tetrahedra: bool) -> FieldSolution:
     """Solve in a cube with one penetration depth (m) in its lower and one in its upper half (collective)."""
     lines = [np.linspace(0, SIDE, cells + 1)] * 3
     halves = {"lower": (None, None, (0.0, SIDE / 2)), "upper": (None, None, (SIDE / 2, SIDE))}
@@ -68,27 +68,29 @@ def solve(comm: MPI.Intracomm, depths: tuple[float, float], cells: int, degree: 
         {"lower": lambda x: current(x, depths[0]), "upper": lambda x: current(x, depths[1])},
     )
     problem = FieldProblem(tagged, ["lower", "upper"], drive, ["x-", "y-", "y+", "z-"], degree)
-    problem.solve(problem.screening_of(dict(zip(("lower", "upper"), depths, strict=True))))
-    return problem
+    return problem.solve(problem.screening_of(dict(zip(("lower", "upper"), depths, strict=True))))
 
 
-def errors(problem: FieldProblem, depths: tuple[float, float]) -> dict[str, float]:
+def errors(solution: FieldSolution, depths: tuple[float, float]) -> dict[str, float]:
     """Relative errors of B in the mean square and of the solution in the norm of the energy."""
-    mesh, unit = problem.tagged.mesh, problem.unit
+    mesh, unit = solution.tagged.mesh, solution.tagged.length_unit
+    computed = solution.vector_potential()
     x = unit * ufl.SpatialCoordinate(mesh)
-    depth = dolfinx.fem.Function(problem.screening.function_space)
+    depth, screening = (dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("DG", 0))) for _ in range(2))
+    screening.x.array[:] = unit**2 * solution.screening
     for name, value in zip(("lower", "upper"), depths, strict=True):
-        depth.x.array[problem.tagged.cells(name)] = value
+        depth.x.array[solution.tagged.cells(name)] = value
     exact = ufl.as_vector(_smooth(x, ufl.sin, ufl.cos)) + ufl.as_vector(_gradient(x, depth, ufl.sin, ufl.cos))
     a, b = AMPLITUDE * unit * exact, AMPLITUDE * WAVE * unit**2 * ufl.as_vector(_curl(x, ufl.sin, ufl.cos))
-    error_a, error_b = problem.potential - a, ufl.curl(problem.potential) - b
-    dx = ufl.Measure("dx", domain=mesh, metadata={"quadrature_degree": 2 * problem.degree + 4})
+    error_a, error_b = computed - a, ufl.curl(computed) - b
+    degree = 2 * computed.function_space.ufl_element().degree + 4
+    dx = ufl.Measure("dx", domain=mesh, metadata={"quadrature_degree": degree})
 
     def squared(*terms: ufl.core.expr.Expr) -> float:
         form = dolfinx.fem.form(sum(ufl.inner(term, term) for term in terms) * dx)
-        return float(problem.comm.allreduce(dolfinx.fem.assemble_scalar(form)))
+        return float(mesh.comm.allreduce(dolfinx.fem.assemble_scalar(form)))
 
-    root = ufl.sqrt(problem.screening)
+    root = ufl.sqrt(screening)
     return {
         "B in the mean square": np.sqrt(squared(error_b) / squared(b)),
         "A in the norm of the energy": np.sqrt(squared(error_b, root * error_a) / squared(b, root * a)),

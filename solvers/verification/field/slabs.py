@@ -13,7 +13,7 @@ from mpi4py import MPI
 from fem.constants import MU0
 from meshes.grading import graded_nodes
 from solvers.case.settings import MeshSettings
-from solvers.field.problem import Drive, FieldProblem, Imposed, TransportCurrent
+from solvers.field.problem import Drive, FieldProblem, FieldSolution, Imposed, TransportCurrent
 from solvers.simulation.build import LARGEST_FRACTION
 from solvers.verification.field.meshes import brick_mesh
 from solvers.verification.report import Row
@@ -44,7 +44,7 @@ def pile(
     degree: int = 1,
     extra_walls: Sequence[str] = (),
     tetrahedra: bool = False,
-) -> FieldProblem:
+) -> FieldSolution:
     """Solve for layers on top of each other, from z = 0, the field along y (collective).
 
     Args:
@@ -73,8 +73,7 @@ def pile(
     tagged = brick_mesh(comm, [[0, width], [0, width], z], intervals, NM, tetrahedra)
     depths = {layer.name: layer.depth for layer in layers if layer.depth is not None}
     problem = FieldProblem(tagged, list(depths), drive, ["x-", "x+", *extra_walls], degree)
-    problem.solve(problem.screening_of(depths))
-    return problem
+    return problem.solve(problem.screening_of(depths))
 
 
 def order(errors: Sequence[float], ratio: float = 2.0) -> float:
@@ -102,14 +101,14 @@ def faces(bottom: float, top: float) -> Imposed:
     return Imposed(tangential_field={"z-": (0.0, bottom, 0.0), "z+": (0.0, top, 0.0)})
 
 
-def field_ratio(problem: FieldProblem, z: float) -> float:
+def field_ratio(solution: FieldSolution, z: float) -> float:
     """H / H0 at a height in the middle of a pile."""
-    return float(problem.flux_density_at([[WIDTH / 2, WIDTH / 2, z]])[0, 1]) / (MU0 * H0)
+    return float(solution.flux_density_at([[WIDTH / 2, WIDTH / 2, z]])[0, 1]) / (MU0 * H0)
 
 
-def mean_ratio(problem: FieldProblem, group: str) -> float:
+def mean_ratio(solution: FieldSolution, group: str) -> float:
     """Mean of H / H0 over a layer."""
-    return float(problem.mean_flux_density(group)[1]) / (MU0 * H0)
+    return float(solution.mean_flux_density(group)[1]) / (MU0 * H0)
 
 
 def london_slab(comm: MPI.Intracomm, quick: bool) -> list[Row]:
@@ -118,7 +117,7 @@ def london_slab(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     layers = [Layer("slab", 200 * NM, 50 * NM)]
     middle, mean = 1 / cosh(2), tanh(2) / 2
 
-    def solve(cells: int, degree: int = 1, tetrahedra: bool = False) -> FieldProblem:
+    def solve(cells: int, degree: int = 1, tetrahedra: bool = False) -> FieldSolution:
         return pile(comm, layers, faces(H0, H0), cells, degree, tetrahedra=tetrahedra)
 
     rows = [
@@ -159,7 +158,7 @@ def _one_sided_film(comm: MPI.Intracomm, ratio: int) -> list[Row]:
     case = f"2 one-sided film, 100 nm, lambda {depth / NM:g} nm"
     middle, mean = 1 / (2 * cosh(ratio / 2)), tanh(ratio / 2) / ratio
 
-    def solve(cells: int) -> FieldProblem:
+    def solve(cells: int) -> FieldSolution:
         return pile(comm, [Layer("film", d, depth)], faces(0.0, H0), cells)
 
     return [
@@ -177,13 +176,13 @@ def bilayer(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     between = stiff / turn
     means = {"lower": (1 + between) / 2 * tanh(1.0), "upper": (1 + between) * tanh(0.5)}
 
-    def solve(cells: int) -> FieldProblem:
+    def solve(cells: int) -> FieldSolution:
         return pile(comm, [Layer("lower", d, depths[0]), Layer("upper", d, depths[1])], faces(H0, H0), cells)
 
     def interface(cells: int) -> float:
         # B of first order is best at midpoints of cells: extrapolated from the last two below the interface.
-        problem, h = solve(cells), d / cells
-        return 1.5 * field_ratio(problem, d - h / 2) - 0.5 * field_ratio(problem, d - 1.5 * h)
+        solution, h = solve(cells), d / cells
+        return 1.5 * field_ratio(solution, d - h / 2) - 0.5 * field_ratio(solution, d - 1.5 * h)
 
     default = solve(DEFAULT)
     rows = [refined(case, "H/H0 at the interface", between, interface, (32, 64), 1e-3, 2.0)]
@@ -207,7 +206,7 @@ def transport_slab(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     # Inductance per square: the two gaps in parallel with the field between walls and faces, and the slab itself.
     square = MU0 * (200 * NM / 2 + 50 * NM / (2 * tanh(2)))
 
-    def solve(cells: int, degree: int = 1) -> FieldProblem:
+    def solve(cells: int, degree: int = 1) -> FieldSolution:
         return pile(comm, layers, TransportCurrent(["slab"], length), cells, degree, ("z-", "z+"))
 
     def profile(cells: int) -> float:
@@ -216,14 +215,14 @@ def transport_slab(comm: MPI.Intracomm, quick: bool) -> list[Row]:
         return float(middle / face)
 
     def current(cells: int) -> float:
-        return solve(cells).unit_current()
+        return solve(cells).current()
 
-    problem = solve(DEFAULT)
-    drive = sheet * WIDTH * problem.per_drive()
-    field = problem.flux_density_at([[WIDTH / 2, WIDTH / 2, z * NM] for z in (150, 450)])[:, 1] * drive / MU0
-    through = float(problem.current_moment("slab")[0]) / length * drive
+    solution = solve(DEFAULT)
+    drive = sheet * WIDTH * solution.per_drive()
+    field = solution.flux_density_at([[WIDTH / 2, WIDTH / 2, z * NM] for z in (150, 450)])[:, 1] * drive / MU0
+    through = float(solution.current_moment("slab")[0]) / length * drive
     return [
-        Row(case, "current for 1 V s, default mesh (A)", 1 / square, problem.unit_current(), INTEGRAL_TOLERANCE),
+        Row(case, "current for 1 V s, default mesh (A)", 1 / square, solution.current(), INTEGRAL_TOLERANCE),
         refined(case, "current for 1 V s (A)", 1 / square, current, (32, 64), 1e-3, 2.0),
         Row(case, "current by volume integral over energy", 1.0, through / (sheet * WIDTH), 1e-3),
         refined(case, "J(0)/J(face)", 1 / cosh(2), profile, (32, 64), 1e-3, 2.0),

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from meshes.stack import LayerGeometry, StackGeometry
-from meshes.tagged import build_stack_mesh
-from solvers.field.problem import FieldProblem, TransportCurrent
+from meshes.tagged import TaggedMesh, build_stack_mesh
+from solvers.field.problem import FieldProblem, FieldSolution, TransportCurrent
 from solvers.verification.report import Row
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ def coarse_stack(quarter: bool = True, barrier: bool = True) -> StackGeometry:
     )
 
 
-def stack_problem(comm: MPI.Intracomm, stack: StackGeometry, uneven: bool = False) -> FieldProblem:
+def stack_field(comm: MPI.Intracomm, stack: StackGeometry, uneven: bool = False) -> FieldSolution:
     """Solve for a current through the strip of a coarse stack.
 
     Args:
@@ -61,47 +61,46 @@ def stack_problem(comm: MPI.Intracomm, stack: StackGeometry, uneven: bool = Fals
     screening = problem.screening_of(DEPTHS)
     if uneven:
         cells = tagged.cells("Ta")
-        x, y, _ = _midpoints(problem, cells).T / UM
+        x, y, _ = _midpoints(tagged, cells).T / UM
         screening[cells] *= 0.5 + 0.5 * np.cos(0.3 * np.abs(x)) * np.sin(0.2 * np.abs(y) + 0.3)
-    problem.solve(screening)
-    return problem
+    return problem.solve(screening)
 
 
-def _midpoints(problem: FieldProblem, cells: npt.NDArray[np.int32]) -> Floats:
-    mesh = problem.tagged.mesh
-    return np.asarray(mesh.geometry.x[mesh.geometry.dofmap[cells]].mean(axis=1) * problem.unit)
+def _midpoints(tagged: TaggedMesh, cells: npt.NDArray[np.int32]) -> Floats:
+    geometry = tagged.mesh.geometry
+    return np.asarray(geometry.x[geometry.dofmap[cells]].mean(axis=1) * tagged.length_unit)
 
 
-def section_currents(problem: FieldProblem, group: str) -> Floats:
+def section_currents(solution: FieldSolution, group: str) -> Floats:
     """Supercurrent along x through each cross-section of a group, A for the unit drive, (planes,) (collective).
 
     For first-order hexahedra that are boxes: J_x is constant along x in a cell and its midpoint rule exact.
     """
-    mesh = problem.tagged.mesh
-    cells = problem.tagged.cells(group)
+    tagged, mesh = solution.tagged, solution.tagged.mesh
+    cells = tagged.cells(group)
     cells = cells[cells < mesh.topology.index_map(3).size_local]
-    corners = mesh.geometry.x[mesh.geometry.dofmap[cells]] * problem.unit
+    corners = mesh.geometry.x[mesh.geometry.dofmap[cells]] * tagged.length_unit
     extent = corners.max(axis=1) - corners.min(axis=1)
-    current = problem.current_density(cells)[:, 0] * extent[:, 1] * extent[:, 2]
-    place = np.rint(_midpoints(problem, cells)[:, 0] / (1e-3 * NM)).astype(np.int64)
-    pieces = problem.comm.allgather((place, current))
+    current = solution.current_density(cells)[:, 0] * extent[:, 1] * extent[:, 2]
+    place = np.rint(_midpoints(tagged, cells)[:, 0] / (1e-3 * NM)).astype(np.int64)
+    pieces = mesh.comm.allgather((place, current))
     _, plane = np.unique(np.concatenate([p for p, _ in pieces]), return_inverse=True)
     return np.asarray(np.bincount(plane, np.concatenate([c for _, c in pieces])))
 
 
-def barrier_leak(problem: FieldProblem, film: str) -> float:
+def barrier_leak(solution: FieldSolution, film: str) -> float:
     """Largest net current through a cross-section of the film, over the current in the strip (collective)."""
-    return float(np.abs(section_currents(problem, film)).max()) / problem.unit_current()
+    return float(np.abs(section_currents(solution, film)).max()) / solution.current()
 
 
 def barrier(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     """The film on the barrier carries no net current; the strip carries all of it, in every cross-section."""
-    problem = stack_problem(comm, coarse_stack())
-    strip = section_currents(problem, "Nb") / problem.unit_current()
+    solution = stack_field(comm, coarse_stack())
+    strip = section_currents(solution, "Nb") / solution.current()
     case = "stack of strip, barrier, film and pad"
     worst = float(strip[np.argmax(np.abs(strip - 1))])
     return [
-        Row(case, "largest net current through the film over the drive", 0.0, barrier_leak(problem, "Ta"),
+        Row(case, "largest net current through the film over the drive", 0.0, barrier_leak(solution, "Ta"),
             LEAK_TOLERANCE),
         Row(case, "current of the strip, worst cross-section, over the drive", 1.0, worst, LEAK_TOLERANCE),
     ]  # fmt: skip
@@ -109,14 +108,14 @@ def barrier(comm: MPI.Intracomm, quick: bool) -> list[Row]:
 
 def quarter(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     """A quarter and the whole of a symmetric stack have the same field, but for the floor: that of half the box."""
-    part = stack_problem(comm, coarse_stack(quarter=True), uneven=True)
-    whole = stack_problem(comm, coarse_stack(quarter=False), uneven=True)
+    part = stack_field(comm, coarse_stack(quarter=True), uneven=True)
+    whole = stack_field(comm, coarse_stack(quarter=False), uneven=True)
     z = (0.4 + 1.0 + 1.5) * UM  # in the pad
     point = [[3.1 * UM, 2.3 * UM, z]]
     fields = [p.flux_density_at(point)[0, 1] * p.per_drive(share) for p, share in ((part, 0.5), (whole, 1.0))]
     case = "quarter against the whole stack"
     return [
-        Row(case, "current for 1 V s (A)", whole.unit_current(), part.unit_current(), 1e-9),
+        Row(case, "current for 1 V s (A)", whole.current(), part.current(), 1e-9),
         Row(case, "B in the pad (T/A)", fields[1], fields[0], 1e-5),
     ]
 
@@ -126,11 +125,11 @@ def ranks(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     if comm.size == 1:
         return []
     stack = coarse_stack()
-    together, alone = (stack_problem(c, stack, uneven=True) for c in (comm, MPI.COMM_SELF))
+    together, alone = (stack_field(c, stack, uneven=True) for c in (comm, MPI.COMM_SELF))
     point = [[3.1 * UM, 2.3 * UM, 2.9 * UM]]
     fields = [p.flux_density_at(point)[0, 1] for p in (alone, together)]
     case = f"{comm.size} ranks against one"
     return [
-        Row(case, "field energy for 1 V s (J)", alone.unit_energy(), together.unit_energy(), 1e-8),
+        Row(case, "field energy for 1 V s (J)", alone.energy(), together.energy(), 1e-8),
         Row(case, "B in the pad for 1 V s (T)", fields[0], fields[1], 1e-8),
     ]

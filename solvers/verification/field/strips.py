@@ -49,8 +49,7 @@ def uniform_strip(comm: MPI.Intracomm, quick: bool) -> list[Row]:
         drive = Imposed(current_density={"strip": (sheet / (2 * thick), 0.0, 0.0)})
         # Symmetry planes y = 0 and z = 0 are natural; far away the walls carry the current back.
         problem = FieldProblem(tagged, [], drive, ["x-", "x+", "y+", "z+"])
-        problem.solve(problem.screening_of({}))
-        return -float(problem.flux_density_at([[UM / 2, 0.0, height]])[0, 1])
+        return -float(problem.solve(problem.screening_of({})).flux_density_at([[UM / 2, 0.0, height]])[0, 1])
 
     return [refined("5 strip of 10 um, K = 1e5 A/m", "B 1 um above the centre (T)", exact, solve, (4, 8), 5e-3, 2.0)]
 
@@ -64,14 +63,14 @@ def meissner_strip(comm: MPI.Intracomm, quick: bool) -> list[Row]:
     strip = (None, (0.0, half), (0.0, thick))
     tagged = brick_mesh(comm, [[0.0, UM], y, z], {"vacuum": (None, None, None), "strip": strip}, UM)
     problem = FieldProblem(tagged, ["strip"], TransportCurrent(["strip"], UM), ["x-", "x+", "y+", "z+"])
-    problem.solve(problem.screening_of({"strip": depth}))
-    current = 4 * problem.unit_current()
+    solution = problem.solve(problem.screening_of({"strip": depth}))
+    current = 4 * solution.current()
     rows = []
     for place in (0.0, 0.5, 0.8):
         near = int(np.argmin(np.abs(y[1:] + y[:-1] - 2 * place * half)))
         middle = float(y[near] + y[near + 1]) / 2
         # H just above the film; half of it is the sheet current of the half thickness.
-        field = problem.flux_density_at([[UM / 2, middle, thick + cell / 4]])[0, 1]
+        field = solution.flux_density_at([[UM / 2, middle, thick + cell / 4]])[0, 1]
         computed = -2 * float(field) / MU0 / current
         exact = 1 / (pi * sqrt(half**2 - middle**2))
         rows.append(Row("5 Meissner strip of 200 um", f"K/I at y/a = {place:g} (1/m)", exact, computed, 5e-3))

@@ -16,8 +16,7 @@ from fem.materials.library import get_material
 from solvers.case.model import Case, load_case
 from solvers.command import run as run_module
 from solvers.command.run import Interrupted, run_case
-from solvers.errors import ComputationError, InputError
-from solvers.heat.matrix import StepFailure
+from solvers.errors import ComputationError, InputError, StepFailure
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.output.recorder import Recorder
 from solvers.output.result import Result

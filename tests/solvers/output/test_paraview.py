@@ -199,12 +199,13 @@ def test_normal_fraction_of_the_nodes(written: Written) -> None:
 # ---- field ---------------------------------------------------------------------------------------
 def test_field_is_that_of_the_solution_at_the_present_current(written: Written) -> None:
     sim = written.sim
-    problem, pattern = sim.switching.problem, sim.switching.pattern
+    pattern = sim.switching.pattern
+    unit = pattern.solution
     cells = np.arange(sim.tagged.mesh.topology.index_map(3).size_local, dtype=np.int32)
-    # the solution of 1 V s carries `unit_current` on this quarter of the device, half of the current
-    factor = 0.5 * CURRENT / problem.unit_current()
+    # the solution of 1 V s carries its current on this quarter of the device, half of the current
+    factor = 0.5 * CURRENT / unit.current()
     x, b, j = everywhere(
-        midpoints(sim, cells), factor * problem.flux_density(cells), factor * problem.current_density(cells)
+        midpoints(sim, cells), factor * unit.flux_density(cells), factor * unit.current_density(cells)
     )
     assert factor == pytest.approx(pattern.amplitude(sim.drive_value()), rel=1e-12)
     if COMM.rank > 0:

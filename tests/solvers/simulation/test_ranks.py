@@ -68,13 +68,15 @@ def state(sim: Simulation) -> dict[str, Floats]:
     """Field and heat of the present state."""
     switching, ledger = sim.switching, sim.ledger
     assert switching is not None
+    assert switching.pattern is not None
+    field = switching.pattern.solution
     totals = sim.totals()
     booked = [ledger.work, ledger.load, ledger.entropy_out]
     booked += [*ledger.contact.values(), *ledger.bath.values()]
     return {
-        "energy of the field": np.array([switching.problem.unit_energy()]),
-        "B": switching.problem.flux_density_at(POINTS),
-        "J": switching.problem.current_density_at(POINTS[:2]),
+        "energy of the field": np.array([field.energy()]),
+        "B": field.flux_density_at(POINTS),
+        "J": field.current_density_at(POINTS[:2]),
         "surface field": np.array([switching.largest_field("working", sim.drive_value())]),
         "normal fraction": np.array(list(switching.layer_fraction().values())),
         "energy": totals.energy,

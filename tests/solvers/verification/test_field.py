@@ -43,20 +43,20 @@ def test_no_net_current_in_the_tantalum_of_the_refrigerator(comm: MPI.Intracomm)
     problem = build.field_problem(case, build_stack_mesh(stack, comm), stack)
     depths = {f.group: float(f.material.penetration_depth(case.start)) for f in build.films(case, stack)}
     assert set(depths) == {"sink", "working"}
-    problem.solve(problem.screening_of(depths))
-    assert stack_rows.barrier_leak(problem, "working") < 1e-4
-    assert stack_rows.section_currents(problem, "sink") == pytest.approx(problem.unit_current(), rel=1e-4)
+    solution = problem.solve(problem.screening_of(depths))
+    assert stack_rows.barrier_leak(solution, "working") < 1e-4
+    assert stack_rows.section_currents(solution, "sink") == pytest.approx(solution.current(), rel=1e-4)
 
 
 @pytest.mark.mpi
 def test_without_a_barrier_the_film_takes_the_current(comm: MPI.Intracomm) -> None:
-    problem = stack_rows.stack_problem(comm, stack_rows.coarse_stack(barrier=False))
-    assert stack_rows.barrier_leak(problem, "Ta") > 0.1
+    solution = stack_rows.stack_field(comm, stack_rows.coarse_stack(barrier=False))
+    assert stack_rows.barrier_leak(solution, "Ta") > 0.1
 
 
 @pytest.mark.mpi
 def test_solver_takes_more_workspace_when_its_estimate_fails(comm: MPI.Intracomm) -> None:
     # On two ranks MUMPS estimates too little for this one.
     depths = manufactured_rows.DEPTHS
-    problem = manufactured_rows.solve(comm, depths, 8, 2, False)
-    assert max(manufactured_rows.errors(problem, depths).values()) < 0.01
+    solution = manufactured_rows.solve(comm, depths, 8, 2, False)
+    assert max(manufactured_rows.errors(solution, depths).values()) < 0.01

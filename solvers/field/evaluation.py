@@ -1,0 +1,127 @@
+"""Values and integrals of the field that the functions of the forms hold; in mesh coordinates."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import basix
+import dolfinx.fem
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem.spaces.points import mean_at, owned_cells_at
+from meshes import compat
+from solvers.field.forms import FieldForms
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+
+class Evaluation:
+    """Evaluates whatever the forms' functions have been filled with; private to `solvers.field`.
+
+    Kinds of values: "flux", curl A; "current", the supercurrent density times mu0; "potential", A.
+
+    Args:
+        forms: the functions; expressions and forms are compiled when they are first asked for.
+    """
+
+    def __init__(self, forms: FieldForms) -> None:
+        self.forms = forms
+        self._expressions: dict[tuple[str, str], dolfinx.fem.Expression] = {}
+        for kind in ("flux", "current"):  # to compile is collective, to read cells is not
+            self._expression(kind, "midpoint")
+
+    def _expression(self, kind: str, place: str) -> dolfinx.fem.Expression:
+        """A kind of value at the "midpoint", the "corners" or the "nodes" of `_nodal` of each cell."""
+        if (kind, place) not in self._expressions:
+            mesh, forms = self.forms.tagged.mesh, self.forms
+            if place == "midpoint":
+                points = compat.cell_midpoint(mesh)
+            elif place == "corners":
+                points = np.asarray(basix.geometry(basix.CellType[mesh.topology.cell_name()]))
+            else:
+                points = compat.interpolation_points(self._nodal.function_space)
+            current = -forms.carrying * (forms.potential + forms.phase_gradient)
+            value = {"flux": ufl.curl(forms.potential), "current": current, "potential": forms.potential}[kind]
+            self._expressions[kind, place] = dolfinx.fem.Expression(value, points)
+        return self._expressions[kind, place]
+
+    def in_cells(self, kind: str, place: str, cells: Ints) -> Floats:
+        """Values at the "midpoint" or (collective) the "corners" of local cells, (n_cells, points, 3)."""
+        values = np.asarray(self._expression(kind, place).eval(self.forms.tagged.mesh, cells))
+        return values.reshape(len(cells), values.size // max(3 * len(cells), 1), 3)
+
+    # ---- at points -------------------------------------------------------------------------------
+    @cached_property
+    def _nodal(self) -> dolfinx.fem.Function:
+        """A function that holds values of any kind cell by cell."""
+        return dolfinx.fem.Function(dolfinx.fem.functionspace(self.forms.tagged.mesh, ("DG", self.forms.degree, (3,))))
+
+    @cached_property
+    def _volumes(self) -> Floats:
+        """Volumes of the cells; (n_local,), of ghosts only what this rank knows."""
+        test = ufl.TestFunction(self.forms.screening.function_space)
+        dx = ufl.Measure("dx", domain=self.forms.tagged.mesh, metadata=self.forms.quadrature)
+        return np.asarray(dolfinx.fem.assemble_vector(dolfinx.fem.form(test * dx)).array)
+
+    def at_points(self, kind: str, points: npt.ArrayLike) -> Floats:
+        """Values at points (n, 3) in metres, (n, 3), the same on all ranks (collective).
+
+        Raises:
+            ValueError: a point is outside the mesh.
+        """
+        mesh, unit, function = self.forms.tagged.mesh, self.forms.unit, self._nodal
+        function.interpolate(self._expression(kind, "nodes"))
+        wanted: Floats = np.array(points, dtype=np.float64).reshape(-1, 3)
+        wanted /= unit
+        index, cells = owned_cells_at(mesh, wanted)
+        here: Floats = np.zeros((len(cells), 3))
+        if len(cells):
+            here[:] = function.eval(wanted[index], cells).reshape(-1, 3)
+        # Between two cells of unequal size: what the straight line between their midpoints has there.
+        weights: Floats = np.divide(1.0, self._volumes[cells])
+        if kind == "current":
+            weights = np.where(self.forms.carrying.x.array[cells] > 0.0, weights, 0.0)
+        value, outside = mean_at(self.forms.comm, len(wanted), index, here, weights)
+        if len(outside):
+            raise ValueError(f"the point {tuple((wanted[outside[0]] * unit).tolist())} m is outside the mesh")
+        return value
+
+    # ---- integrals -------------------------------------------------------------------------------
+    def energy(self) -> float:
+        """Twice the energy times mu0 (collective)."""
+        return float(self.forms.comm.allreduce(dolfinx.fem.assemble_scalar(self.forms.energy)))
+
+    @cached_property
+    def _integrals(self) -> dict[str, dolfinx.fem.Form]:
+        forms, mesh = self.forms, self.forms.tagged.mesh
+        self._weight = dolfinx.fem.Function(forms.screening.function_space)
+        self._axis = dolfinx.fem.Constant(mesh, np.zeros(3))
+        w, axis, dx = self._weight, self._axis, ufl.Measure("dx", domain=mesh, metadata=forms.quadrature)
+        current = -forms.carrying * (forms.potential + forms.phase_gradient)
+        return {
+            "volume": dolfinx.fem.form(w * dx),
+            "flux": dolfinx.fem.form(w * ufl.inner(axis, ufl.curl(forms.potential)) * dx),
+            "current": dolfinx.fem.form(w * ufl.inner(axis, current) * dx),
+            "moment": dolfinx.fem.form(0.5 * w * ufl.inner(axis, ufl.cross(ufl.SpatialCoordinate(mesh), current)) * dx),
+        }
+
+    def integral(self, kind: str, cells: Ints) -> Floats:
+        """Integral of a vector over local cells, (3,): "flux", "current" or its "moment" (collective)."""
+        form = self._integrals[kind]
+        self._weight.x.array[:] = 0.0
+        self._weight.x.array[cells] = 1.0
+        out = np.zeros(3)
+        for k in range(3):
+            self._axis.value = np.eye(3)[k]
+            out[k] = dolfinx.fem.assemble_scalar(form)
+        return np.asarray(self.forms.comm.allreduce(out))
+
+    def volume(self, cells: Ints) -> float:
+        """Volume of local cells, those of all ranks together (collective)."""
+        form = self._integrals["volume"]
+        self._weight.x.array[:] = 0.0
+        self._weight.x.array[cells] = 1.0
+        return float(self.forms.comm.allreduce(dolfinx.fem.assemble_scalar(form)))

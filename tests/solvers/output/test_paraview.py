@@ -204,9 +204,7 @@ def test_field_is_that_of_the_solution_at_the_present_current(written: Written) 
     cells = np.arange(sim.tagged.mesh.topology.index_map(3).size_local, dtype=np.int32)
     # the solution of 1 V s carries its current on this quarter of the device, half of the current
     factor = 0.5 * CURRENT / unit.current()
-    x, b, j = everywhere(
-        midpoints(sim, cells), factor * unit.flux_density(cells), factor * unit.current_density(cells)
-    )
+    x, b, j = everywhere(midpoints(sim, cells), factor * unit.flux_density(cells), factor * unit.current_density(cells))
     assert factor == pytest.approx(pattern.amplitude(sim.drive_value()), rel=1e-12)
     if COMM.rank > 0:
         return

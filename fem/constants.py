@@ -5,11 +5,6 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float64]
-
 MU0: Final = 1.25663706212e-6  # H/m, CODATA 2018
 KB: Final = 1.380649e-23  # J/K, exact
 E_CHARGE: Final = 1.602176634e-19  # C, exact

@@ -10,14 +10,11 @@ from typing import Any
 import basix.ufl
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from meshes import compat
+from meshes.arrays import Floats, Ints, Longs
 from meshes.tagged import Marker, TaggedMesh, tag_mesh
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def layered_box(
     return tag_mesh(mesh, groups, {name: on(*plane) for name, plane in planes.items()})
 
 
-def _grid(lines: list[Floats], tetrahedra: bool) -> tuple[npt.NDArray[np.int64], Floats]:
+def _grid(lines: list[Floats], tetrahedra: bool) -> tuple[Longs, Floats]:
     """Nodes of every cell, corners in tensor-product order, and coordinates of every node."""
     shape = [len(line) for line in lines]
     x = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)

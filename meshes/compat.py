@@ -14,15 +14,13 @@ import dolfinx.fem.petsc
 import dolfinx.graph
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from meshes.arrays import Floats, Ints
+
 VERSION = tuple(int(part) for part in dolfinx.__version__.split(".")[:2])
 BEFORE_0_10 = VERSION < (0, 10)
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import gmsh
 import numpy as np
-import numpy.typing as npt
 
+from meshes.arrays import Floats
 from meshes.plan import Plan
 
 HEXAHEDRON, QUADRILATERAL = 5, 3  # Gmsh element types
@@ -84,7 +84,7 @@ def build_model(plan: Plan) -> dict[str, int]:
     return facet_names
 
 
-def node_coordinates() -> npt.NDArray[np.float64]:
+def node_coordinates() -> Floats:
     """Coordinates of the nodes of the current model, node n of Gmsh in row n - 1."""
     tags, coordinates, _ = gmsh.model.mesh.getNodes()
     ordered = np.empty((len(tags), 3))
@@ -92,7 +92,7 @@ def node_coordinates() -> npt.NDArray[np.float64]:
     return ordered
 
 
-def _draw_out(entities: DimTags, segments: list[npt.NDArray[np.float64]], axis: int) -> DimTags:
+def _draw_out(entities: DimTags, segments: list[Floats], axis: int) -> DimTags:
     """Extrude entities through all segments of an axis; the new ones of one dimension more."""
     dim = entities[0][0]
     made: DimTags = []
@@ -121,7 +121,7 @@ def _name_groups(plan: Plan) -> dict[str, int]:
         for segments in (plan.x, plan.y, [slab.nodes for slab in plan.slabs])
     ]
 
-    def middle(dim: int, tag: int) -> npt.NDArray[np.float64]:
+    def middle(dim: int, tag: int) -> Floats:
         box = np.array(gmsh.model.getBoundingBox(dim, tag))
         return np.asarray((box[:3] + box[3:]) / 2)
 
@@ -153,8 +153,8 @@ def _name_groups(plan: Plan) -> dict[str, int]:
 
 def _wall(
     plan: Plan,
-    lines: list[npt.NDArray[np.float64]],
-    middle: npt.NDArray[np.float64],
+    lines: list[Floats],
+    middle: Floats,
     group: str,
 ) -> str | None:
     """Name of a surface on a wall of the box, with the given cell group inside."""

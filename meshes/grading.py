@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
+
+from meshes.arrays import Floats
 
 ROUNDING = 1e-9  # of a number of cells
 Piece = tuple[float, float, float, float]  # from, to, cell size at from, slope of the cell size
@@ -18,7 +19,7 @@ def graded_nodes(
     growth: float = 1.5,
     cap: float = math.inf,
     give: float = 1.0,
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Nodes on [0, length].
 
     The cell size follows h(s) = min(h_first + g s, h_last + g (length - s), cap) with g = ln(growth): nodes at equal
@@ -43,7 +44,7 @@ def graded_nodes(
     slope = math.log(growth)
     to_ramp = slope / (growth - 1)  # the ramp starts below the size of its first cell
 
-    def ramps(factor: float) -> tuple[list[Piece], npt.NDArray[np.float64]]:
+    def ramps(factor: float) -> tuple[list[Piece], Floats]:
         start, end = (math.inf if h is None else factor * h * to_ramp for h in (first, last))
         pieces = _pieces(length, start, end, slope, cap)
         # Number of cells up to the ends of the pieces: the integral of ds/h in closed form
@@ -91,12 +92,12 @@ def _pieces(length: float, start: float, end: float, slope: float, cap: float) -
 
 
 def graded_axis(
-    lines: npt.NDArray[np.float64],
-    sizes: npt.NDArray[np.float64],
-    caps: npt.NDArray[np.float64],
+    lines: Floats,
+    sizes: Floats,
+    caps: Floats,
     growth: float,
     give: float,
-) -> list[npt.NDArray[np.float64]]:
+) -> list[Floats]:
     """Nodes of an axis that is cut into segments by lines, graded from every line.
 
     Args:

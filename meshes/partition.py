@@ -10,16 +10,13 @@ import numpy.typing as npt
 import scipy.sparse
 
 from meshes import compat
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Counts = npt.NDArray[np.int64]
+from meshes.arrays import Bools, Floats, Ints, Longs
 
 # A later choice of cut must be better by this share of the cells: a diagonal cut is a staircase with more ghosts.
 DIAGONAL_COST = 0.02
 
 
-def column_numbers(nodes: npt.NDArray[Any], coordinates: Floats) -> tuple[Ints, npt.NDArray[np.int64]]:
+def column_numbers(nodes: npt.NDArray[Any], coordinates: Floats) -> tuple[Ints, Longs]:
     """Find the columns of an extruded mesh of hexahedra.
 
     Args:
@@ -44,7 +41,7 @@ def column_numbers(nodes: npt.NDArray[Any], coordinates: Floats) -> tuple[Ints, 
     return number.reshape(-1).astype(np.int32), columns
 
 
-def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts: int) -> Ints:
+def partition_columns(centres: Floats, cells: Longs, film_cells: Longs, parts: int) -> Ints:
     """Recursive coordinate bisection of the columns.
 
     Each cut halves the work, which is one unit per cell (the field) and one more per cell of a
@@ -71,13 +68,13 @@ def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts:
     # Places in the grid rather than coordinates: the outer cells are far wider than the inner ones.
     x, y = (np.unique(centres[:, axis], return_inverse=True)[1].reshape(-1) for axis in (0, 1))
 
-    def bisect(members: npt.NDArray[np.int64], first: int, count: int) -> None:
+    def bisect(members: Longs, first: int, count: int) -> None:
         if count == 1:
             part[members] = first
             return
         left = count // 2
         share = left / count
-        best: tuple[float, npt.NDArray[np.int64], int] | None = None
+        best: tuple[float, Longs, int] | None = None
         for across, along in ((x, y), (y, x), (x - y, x + y), (x + y, x - y)):
             order = members[np.lexsort((along[members], across[members]))]
             done = np.cumsum(work[order])
@@ -99,9 +96,7 @@ def partition_columns(centres: Floats, cells: Counts, film_cells: Counts, parts:
     return part
 
 
-def column_partitioner(
-    coordinates: Floats | None, is_film: Callable[[Floats], npt.NDArray[np.bool_]]
-) -> Callable[..., Any]:
+def column_partitioner(coordinates: Floats | None, is_film: Callable[[Floats], Bools]) -> Callable[..., Any]:
     """Partitioner for a mesh of hexahedra that is wholly on rank 0.
 
     Every cell goes to the rank of its column and, as a ghost, to the ranks of all columns that
@@ -133,7 +128,7 @@ def column_partitioner(
     return partitioner
 
 
-def _with_ghosts(owner: Ints, corners: npt.NDArray[np.int64], parts: int) -> tuple[Ints, Ints]:
+def _with_ghosts(owner: Ints, corners: Longs, parts: int) -> tuple[Ints, Ints]:
     """Ranks of every column, owner first, and where each column's ranks start."""
     count = len(owner)
     of_column = scipy.sparse.csr_array((np.ones(corners.size), (np.repeat(np.arange(count), 4), corners.reshape(-1))))

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from meshes.arrays import Bools, Floats, Ints
 from meshes.plan import BARRIER, VACUUM
-
-Floats = npt.NDArray[np.float64]
 
 # Neighbours differ in lightness, so that the colour-blind can tell them apart.
 LAYER_COLOURS = ("#4c78a8", "#e8a33d", "#c8553d", "#7fc9bd", "#8e6fb1", "#a8b545", "#5d4037")
@@ -33,7 +31,7 @@ class StackPicture:
         quarter: Whether only the quarter x >= 0, y >= 0 is there.
     """
 
-    def __init__(self, boxes: Floats, tags: npt.NDArray[np.int32], names: dict[str, int], quarter: bool) -> None:
+    def __init__(self, boxes: Floats, tags: Ints, names: dict[str, int], quarter: bool) -> None:
         """Sort out colours and the part to show."""
         self.boxes, self.tags, self.quarter = boxes, tags, quarter
         self.names = names
@@ -90,7 +88,7 @@ class StackPicture:
         low, high = max(a for a, _ in spans), min(b for _, b in spans)
         return float((low + high) / 2 if low < high else np.mean(spans[-1]))
 
-    def _draw(self, axes: Axes, cells: Floats, tags: npt.NDArray[np.int32], width: float) -> None:
+    def _draw(self, axes: Axes, cells: Floats, tags: Ints, width: float) -> None:
         """Rectangles (u, v intervals: shape (n, 2, 2)) in the colours of their groups."""
         (u0, u1), (v0, v1) = cells[:, 0].T, cells[:, 1].T
         corners = np.stack([np.stack(pair, axis=1) for pair in ((u0, v0), (u1, v0), (u1, v1), (u0, v1))], axis=1)
@@ -111,12 +109,12 @@ class StackPicture:
         axes.set(xlim=self._limits(0), ylim=self._limits(1), aspect="equal", xlabel="x (µm)", ylabel="y (µm)")
         axes.set_title("from above", fontsize=10)
 
-    def _section(self, axes: Axes, cut: npt.NDArray[np.bool_], x: float) -> None:
+    def _section(self, axes: Axes, cut: Bools, x: float) -> None:
         self._draw(axes, self.boxes[cut][:, 1:], self.tags[cut], 0.15)
         axes.set(xlim=self._limits(1), ylim=self._limits(2), aspect="equal", xlabel="y (µm)", ylabel="z (µm)")
         axes.set_title(f"across at x = {x:.4g} µm, to scale", fontsize=10)
 
-    def _stretched(self, axes: Axes, cut: npt.NDArray[np.bool_]) -> None:
+    def _stretched(self, axes: Axes, cut: Bools) -> None:
         cells, tags = self.boxes[cut][:, 1:], self.tags[cut]
         levels = np.unique(cells[:, 1])
         stretched = cells.copy()

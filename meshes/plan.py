@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from meshes.arrays import Bools, Floats
 from meshes.grading import graded_axis, graded_nodes
 from meshes.stack import LayerGeometry, StackGeometry
-
-Floats = npt.NDArray[np.float64]
 
 LENGTH_UNIT = 1e-6  # m per unit of the mesh: 2 nm beside 100 um stays clear of Gmsh's tolerances
 VACUUM = "vacuum"
@@ -67,7 +66,7 @@ class Plan:
         present = [slab.group for slab in self.slabs if slab.footprint is not None] + [VACUUM]
         return {name: tag for tag, name in enumerate(present, start=1)}
 
-    def in_film(self, points: Floats) -> npt.NDArray[np.bool_]:
+    def in_film(self, points: Floats) -> Bools:
         """Which points (um), shape (points, 3), are in a layer or a barrier; shape (points,)."""
         index = [
             np.searchsorted([nodes[-1] for nodes in axis[:-1]], points[:, i])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from meshes.arrays import Floats
 
 # Tensor-product numbering, as in DOLFINx: bit 0, 1, 2 of a corner's number is its side along the
 # first, second, third direction. Neighbours along each direction, one row per corner:
@@ -12,7 +13,7 @@ CORNER_NEIGHBOURS = np.array([[c ^ 1, c ^ 2, c ^ 4] for c in range(8)])
 HANDEDNESS = np.array([(-1) ** bin(c).count("1") for c in range(8)])
 
 
-def scaled_jacobians(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def scaled_jacobians(corners: Floats) -> Floats:
     """Smallest scaled Jacobian of each hexahedron: 1 for a box, 0 or less for a folded cell.
 
     The determinant of the three unit vectors along the edges at a corner, the smallest of the

@@ -9,18 +9,17 @@ from dataclasses import dataclass, field
 import dolfinx
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from meshes import compat
+from meshes.arrays import Bools, Floats, Ints
 from meshes.partition import column_numbers, column_partitioner
 from meshes.plan import LENGTH_UNIT, plan_stack
 from meshes.quality import scaled_jacobians
 from meshes.stack import StackGeometry
 
-Ints = npt.NDArray[np.int32]
 # Marks points x (3, n) in the mesh's own coordinates; (n,).
-Marker = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.bool_]]
+Marker = Callable[[Floats], Bools]
 
 
 @dataclass(frozen=True)
@@ -263,10 +262,10 @@ def measure(
     quality = scaled_jacobians(shapes)
     lateral = extent[:, :2]
 
-    def smallest(values: npt.NDArray[np.float64]) -> float:
+    def smallest(values: Floats) -> float:
         return float(comm.allreduce(values.min(initial=np.inf), op=MPI.MIN))
 
-    def largest(values: npt.NDArray[np.float64]) -> float:
+    def largest(values: Floats) -> float:
         return float(comm.allreduce(values.max(initial=0.0), op=MPI.MAX))
 
     tags = cell_tags.values[cell_tags.indices < owned]

@@ -13,12 +13,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fem.constants import E_CHARGE, HBAR, KB, LORENZ, FloatArray
+from fem.constants import E_CHARGE, HBAR, KB, LORENZ
 from fem.interfaces.quasiparticles import pair_potential, single_gap_potential, split_gaps
 from fem.materials.conduction import temperature_of_u
 from fem.materials.material import Material
+from meshes.arrays import Floats
 
-Flux = tuple[FloatArray, FloatArray, FloatArray]
+Flux = tuple[Floats, Floats, Floats]
 
 # Least broadening Gamma/Delta in S/S' junctions: between equal gaps the sharp law has an infinite slope. The flux
 # depends on it only logarithmically there, and by less than 1e-5 where the gaps differ by a tenth.
@@ -40,7 +41,7 @@ class InterfaceLaw(Protocol):
         ...
 
 
-def _broadcast(*arrays: npt.ArrayLike) -> list[FloatArray]:
+def _broadcast(*arrays: npt.ArrayLike) -> list[Floats]:
     return list(np.broadcast_arrays(*[np.asarray(array, dtype=np.float64) for array in arrays]))
 
 
@@ -105,7 +106,7 @@ class TunnelJunction:
     def _prefactor(self) -> float:
         return 2.0 / (E_CHARGE**2 * self.resistance_area)
 
-    def _normal_super(self, material: Material, weight: FloatArray, un: FloatArray, us: FloatArray) -> Flux:
+    def _normal_super(self, material: Material, weight: Floats, un: Floats, us: Floats) -> Flux:
         """Weighted flux from a normal side at un into the superconducting `material` at us; derivatives in un, us."""
         result = tuple(np.zeros_like(weight) for _ in range(3))
         where = weight > 0.0
@@ -118,7 +119,7 @@ class TunnelJunction:
             result[2][where] = scale * ((out.by_a - back.by_a) * moving - back.by_u)
         return result[0], result[1], result[2]
 
-    def _super_super(self, weight: FloatArray, u1: FloatArray, u2: FloatArray) -> Flux:
+    def _super_super(self, weight: Floats, u1: Floats, u2: Floats) -> Flux:
         """Weighted flux between the superconducting phases; derivatives in u1, u2."""
         result = tuple(np.zeros_like(weight) for _ in range(3))
         where = weight > 0.0

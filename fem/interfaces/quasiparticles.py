@@ -23,7 +23,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.interpolate import BSpline, RectBivariateSpline, make_interp_spline
 
-from fem.constants import KB, FloatArray
+from fem.constants import KB
+from meshes.arrays import Floats
 
 _LARGEST_D = 745.0  # exp(-745) is the last positive double
 _SMALLEST_D = 1e-4
@@ -43,13 +44,13 @@ class Potential:
         by_b: d Phi/d(difference of the squared gaps), dimensionless (zero for N/S).
     """
 
-    value: FloatArray
-    by_u: FloatArray
-    by_a: FloatArray
-    by_b: FloatArray
+    value: Floats
+    by_u: Floats
+    by_a: Floats
+    by_b: Floats
 
 
-def _theta_grid(d: FloatArray, q: FloatArray, nodes: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _theta_grid(d: Floats, q: Floats, nodes: int) -> tuple[Floats, Floats, Floats]:
     """Nodes theta up to where exp(d - E) = exp(-42), E there, and the step; shapes (..., nodes) and (...)."""
     end = np.arcsinh(np.sqrt((1.0 + 42.0 / d) ** 2 - 1.0) / q)
     step = end / (nodes - 1)
@@ -58,7 +59,7 @@ def _theta_grid(d: FloatArray, q: FloatArray, nodes: int) -> tuple[FloatArray, F
     return theta, energy, step
 
 
-def _scaled_pair_integral(d: FloatArray, q: FloatArray) -> FloatArray:
+def _scaled_pair_integral(d: Floats, q: Floats) -> Floats:
     """Return exp(d) W(d, q) by the trapezoidal rule (exponentially convergent here)."""
     _, energy, step = _theta_grid(d, q, 240)
     values = energy**2 * np.exp(d[..., None] - energy) / (1.0 + np.exp(-energy))
@@ -66,7 +67,7 @@ def _scaled_pair_integral(d: FloatArray, q: FloatArray) -> FloatArray:
     return np.asarray(step * values.sum(axis=-1), dtype=np.float64)
 
 
-def _scaled_gap_slope(d: FloatArray) -> FloatArray:
+def _scaled_gap_slope(d: Floats) -> Floats:
     """Return exp(d) M(d), M = 2 dW/d(d^2) at q = 1: int dtheta [f(E) + E f'(E)], E = d cosh(theta)."""
     _, energy, step = _theta_grid(d, np.ones_like(d), 400)
     occupied = 1.0 / (1.0 + np.exp(-energy))
@@ -95,7 +96,7 @@ def _pair_table() -> RectBivariateSpline:
     return RectBivariateSpline(x, y, np.array(rows), kx=5, ky=5, s=0)
 
 
-def _live(u: FloatArray, gap_squared: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _live(u: Floats, gap_squared: Floats) -> tuple[Floats, Floats]:
     """Return a mask of the points whose exp(-d) is not zero, and d there."""
     with np.errstate(divide="ignore", invalid="ignore"):
         d = np.sqrt(gap_squared / np.maximum(u, 0.0)) / KB
@@ -103,7 +104,7 @@ def _live(u: FloatArray, gap_squared: FloatArray) -> tuple[FloatArray, FloatArra
     return live, d[live]
 
 
-def single_gap_potential(u: FloatArray, gap_squared: FloatArray) -> Potential:
+def single_gap_potential(u: Floats, gap_squared: Floats) -> Potential:
     """Phi of an N/S junction for states filled at temperature sqrt(u).
 
     Args:
@@ -125,7 +126,7 @@ def single_gap_potential(u: FloatArray, gap_squared: FloatArray) -> Potential:
     return Potential(value, by_u, by_a, np.zeros_like(u))
 
 
-def pair_potential(u: FloatArray, larger_squared: FloatArray, difference: FloatArray) -> Potential:
+def pair_potential(u: Floats, larger_squared: Floats, difference: Floats) -> Potential:
     """Phi of an S/S' junction for states filled at temperature sqrt(u).
 
     Args:
@@ -155,7 +156,7 @@ def pair_potential(u: FloatArray, larger_squared: FloatArray, difference: FloatA
     return Potential(*arrays)
 
 
-def split_gaps(first: FloatArray, second: FloatArray, width: float) -> tuple[FloatArray, ...]:
+def split_gaps(first: Floats, second: Floats, width: float) -> tuple[Floats, ...]:
     """Smooth larger gap and gap difference of two squared gaps.
 
     The difference B = sqrt((a - b)^2 + width^2 (a + b)^2) never vanishes, which rounds the logarithmic singularity at

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import Chebyshev, cheb2poly
 from scipy.special import spence
 
-from fem.constants import FloatArray
+from meshes.arrays import Floats
 
 WEAK_COUPLING: Final = math.pi * math.exp(-np.euler_gamma)  # Delta(0)/(kB Tc) = 1.76388
 
@@ -40,7 +40,7 @@ _T = Chebyshev.identity(domain=[0.0, 1.0])
 # --- direct integrals (used to build the tables) ---------------------------------------------------------------------
 
 
-def _trapezoid(d: FloatArray, integrand: Callable[[FloatArray], FloatArray]) -> FloatArray:
+def _trapezoid(d: Floats, integrand: Callable[[Floats], Floats]) -> Floats:
     """Integrate exp(d) F(E) over y from 0 to infinity, E = sqrt(y^2 + d^2).
 
     ``integrand(E)`` gives exp(E) F(E), with F even and analytic in E.
@@ -54,10 +54,10 @@ def _trapezoid(d: FloatArray, integrand: Callable[[FloatArray], FloatArray]) -> 
     return np.asarray(step[:, 0] * values.sum(axis=1), dtype=np.float64)
 
 
-def scaled_entropy(d: FloatArray) -> FloatArray:
+def scaled_entropy(d: Floats) -> Floats:
     """Return exp(d) s_es/(gamma T) for d = Delta/kT > 0, shape (n,)."""
 
-    def integrand(energy: FloatArray) -> FloatArray:
+    def integrand(energy: Floats) -> Floats:
         z = np.exp(-energy)
         logarithm = np.where(z > 1e-8, np.log1p(z) / np.maximum(z, 1e-300), 1.0)
         return np.asarray(energy / (1.0 + z) + logarithm)
@@ -65,12 +65,12 @@ def scaled_entropy(d: FloatArray) -> FloatArray:
     return np.asarray(6.0 / math.pi**2 * _trapezoid(d, integrand), dtype=np.float64)
 
 
-def scaled_yosida(d: FloatArray) -> FloatArray:
+def scaled_yosida(d: Floats) -> Floats:
     """Return exp(d) Y(d) with the Yosida function Y = int_0^inf dy sech^2(E/2)/2, shape (n,)."""
     return _trapezoid(d, lambda energy: np.asarray(2.0 / (1.0 + np.exp(-energy)) ** 2, dtype=np.float64))
 
 
-def _gap_integrals(d: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _gap_integrals(d: Floats) -> tuple[Floats, Floats]:
     """Return exp(d) I(d) and -exp(d) d I'(d): I = int dtheta f(E), E = d cosh(theta), f the Fermi function."""
     step = 0.05 * np.minimum(1.0, d**-0.5)[:, None]
     theta = np.arange(500) * step
@@ -81,7 +81,7 @@ def _gap_integrals(d: FloatArray) -> tuple[FloatArray, FloatArray]:
     return step[:, 0] * fermi.sum(axis=1), step[:, 0] * (energy * fermi * occupied).sum(axis=1)
 
 
-def reduced_gap_argument(t: FloatArray) -> FloatArray:
+def reduced_gap_argument(t: Floats) -> Floats:
     """Solve the gap equation for d = Delta(T)/(kB T) at 0 < t < 1, shape (n,).
 
     Delta/Delta0 = exp(-2 I(d)) and t = alpha (Delta/Delta0)/d: Newton in ln d at given t.
@@ -101,7 +101,7 @@ def reduced_gap_argument(t: FloatArray) -> FloatArray:
 # --- fitted functions ------------------------------------------------------------------------------------------------
 
 
-def _horner(coefficients: FloatArray, x: Any) -> Any:
+def _horner(coefficients: Floats, x: Any) -> Any:
     """Evaluate sum_k coefficients[k] x^k for a number, an array or a UFL expression."""
     result = x * float(coefficients[-1]) + float(coefficients[-2])
     for coefficient in coefficients[-3::-1]:
@@ -126,7 +126,7 @@ class DampedPolynomial:
         self.series = series
         self.coefficients = np.asarray(cheb2poly(series.coef), dtype=np.float64)
 
-    def __call__(self, t: FloatArray) -> FloatArray:
+    def __call__(self, t: Floats) -> Floats:
         """Evaluate at t (any shape), SMALLEST_T <= t <= 1."""
         return np.asarray(np.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0))
 
@@ -142,19 +142,19 @@ class DampedPolynomial:
         return DampedPolynomial(self.alpha, self.power - 2.0, series)
 
     @classmethod
-    def fit(cls, t: FloatArray, values: FloatArray, alpha: float, power: float) -> DampedPolynomial:
+    def fit(cls, t: Floats, values: Floats, alpha: float, power: float) -> DampedPolynomial:
         """Fit P(t) to values, shape (n,), scaled so that the function is exactly 1 at t = 1."""
         series = Chebyshev.fit(t, values, _DEGREE, domain=[0.0, 1.0], w=1.0 / np.abs(values))
         return cls(alpha, power, series * (math.exp(alpha) / series(1.0)))
 
 
-def _chebyshev_nodes() -> FloatArray:
+def _chebyshev_nodes() -> Floats:
     angle = np.pi * (np.arange(_NODES) + 0.5) / _NODES
     return np.asarray(0.5 * (1.0 + np.cos(angle)))
 
 
 @lru_cache(maxsize=1)
-def _gap_nodes() -> tuple[FloatArray, FloatArray]:
+def _gap_nodes() -> tuple[Floats, Floats]:
     """Fitting nodes t and d = Delta/kT there."""
     t = _chebyshev_nodes()
     return t, reduced_gap_argument(t)
@@ -174,7 +174,7 @@ def _gap_deficit() -> tuple[DampedPolynomial, DampedPolynomial]:
 
 
 @lru_cache(maxsize=1)
-def _conductivity_series() -> tuple[FloatArray, FloatArray]:
+def _conductivity_series() -> tuple[Floats, Floats]:
     """Polynomials in 2z - 1, 0 <= z <= 1, of ln(1+z)/z and -Li2(-z)/z."""
     z = _chebyshev_nodes()
     logarithm = Chebyshev.fit(z, np.log1p(z) / z, 18, domain=[0.0, 1.0])
@@ -196,7 +196,7 @@ def conductivity_of_argument(d: Any, z: Any) -> Any:
     return 6.0 / math.pi**2 * z * bracket
 
 
-def gap_squared(t: FloatArray) -> tuple[FloatArray, FloatArray]:
+def gap_squared(t: Floats) -> tuple[Floats, Floats]:
     """Return (Delta/Delta0)^2 and its derivative in t; both zero from t = 1 on (any shape)."""
     deficit, slope = _gap_deficit()
     inside = np.clip(t, SMALLEST_T, 1.0)
@@ -205,7 +205,7 @@ def gap_squared(t: FloatArray) -> tuple[FloatArray, FloatArray]:
     return value, np.where(below, -slope(inside), 0.0)
 
 
-def reduced_gap(t: FloatArray) -> FloatArray:
+def reduced_gap(t: Floats) -> Floats:
     """Return Delta(T)/Delta(0) at t = T/Tc (any shape); zero from t = 1 on."""
     return np.asarray(np.sqrt(gap_squared(t)[0]))
 
@@ -251,7 +251,7 @@ class ReducedSuperconductor:
         self._conduction = self._fit_conduction(t, d, damping)
         self._yosida = DampedPolynomial.fit(t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5)
 
-    def _fit_conduction(self, t: FloatArray, d: FloatArray, damping: FloatArray) -> DampedPolynomial:
+    def _fit_conduction(self, t: Floats, d: Floats, damping: Floats) -> DampedPolynomial:
         """Integral of t' times the conductivity ratio: its derivative is collocated as that of the free energy is."""
         z = np.maximum(np.exp(-d), 1e-300)
         target = t**2 * conductivity_of_argument(d, z) / z * damping
@@ -261,25 +261,25 @@ class ReducedSuperconductor:
         solution = np.linalg.lstsq(system, np.ones_like(t), rcond=None)[0]
         return DampedPolynomial(self.alpha, 1.0, Chebyshev(solution, domain=[0.0, 1.0]))
 
-    def conduction(self, t: FloatArray) -> FloatArray:
+    def conduction(self, t: Floats) -> Floats:
         """Integral of t' k_s/k_n dt' from 0 to t; above Tc k_s = k_n."""
         below = self._conduction(np.clip(t, SMALLEST_T, 1.0))
         return np.where(t < 1.0, below, below + 0.5 * (t * t - 1.0))
 
-    def entropy(self, t: FloatArray) -> FloatArray:
+    def entropy(self, t: Floats) -> Floats:
         """s/(gamma Tc) at t = T/Tc >= 0 (any shape)."""
         return np.where(t < 1.0, self._entropy(np.clip(t, SMALLEST_T, 1.0)), t)
 
-    def energy(self, t: FloatArray) -> FloatArray:
+    def energy(self, t: Floats) -> Floats:
         """Thermal energy e/(gamma Tc^2), zero at t = 0; above Tc it is t^2/2 + `condensation`."""
         below = self._energy(np.clip(t, SMALLEST_T, 1.0))
         return np.where(t < 1.0, below, 0.5 * t * t + self.condensation)
 
-    def heat_capacity(self, t: FloatArray) -> FloatArray:
+    def heat_capacity(self, t: Floats) -> Floats:
         """c/(gamma Tc) = t dsigma/dt = d(energy)/dt."""
         return np.where(t < 1.0, self._capacity(np.clip(t, SMALLEST_T, 1.0)), t)
 
-    def energy_and_capacity(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def energy_and_capacity(self, t: Floats) -> tuple[Floats, Floats]:
         """`energy` and `heat_capacity` together (one exponential, one pass over both polynomials)."""
         inside = np.clip(t, SMALLEST_T, 1.0)
         x = 2.0 * inside - 1.0
@@ -298,23 +298,23 @@ class ReducedSuperconductor:
             capacity = np.where(above, t, capacity)
         return energy, capacity
 
-    def field_squared(self, t: FloatArray) -> FloatArray:
+    def field_squared(self, t: Floats) -> Floats:
         """(F_N - F_S)/(gamma Tc^2) = int_t^1 (t' - sigma) dt' = mu0 Hc^2/(2 gamma Tc^2); zero from t = 1 on."""
         inside = np.clip(t, SMALLEST_T, 1.0)
         value = self.condensation - 0.5 * inside**2 + self._minus_phi(inside)
         value = np.where(t < SMALLEST_T, self.condensation - 0.5 * t * t, value)
         return np.where(t < 1.0, np.maximum(value, 0.0), 0.0)
 
-    def gap_argument(self, t: FloatArray) -> FloatArray:
+    def gap_argument(self, t: Floats) -> Floats:
         """Delta(T)/(kB T); zero from t = 1 on, finite (alpha/SMALLEST_T) at t = 0."""
         return np.asarray(self.alpha * reduced_gap(t) / np.maximum(t, SMALLEST_T))
 
-    def conductivity_ratio(self, t: FloatArray) -> FloatArray:
+    def conductivity_ratio(self, t: Floats) -> Floats:
         """Quasiparticle heat conductivity over the normal one at the same T."""
         d = self.gap_argument(t)
         return np.asarray(conductivity_of_argument(d, np.exp(-d)))
 
-    def superfluid_fraction(self, t: FloatArray, law: str) -> FloatArray:
+    def superfluid_fraction(self, t: Floats, law: str) -> Floats:
         """[lambda(0)/lambda(T)]^2; zero from t = 1 on.
 
         Args:

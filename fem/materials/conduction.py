@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fem.constants import LORENZ, FloatArray
+from fem.constants import LORENZ
 from fem.materials.bcs_theory import reduced_superconductor
+from meshes.arrays import Floats
 
 if TYPE_CHECKING:
     from fem.materials.material import Material
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 SMALLEST_U = 1e-18
 
 
-def temperature_of_u(u: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def temperature_of_u(u: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return T = sqrt(u) and dT/du, continued as a straight line below u = 1e-18 K^2 (1 nK).
 
     Args:
@@ -29,7 +30,7 @@ def temperature_of_u(u: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     return np.where(u < SMALLEST_U, root + slope * (u - SMALLEST_U), root), slope
 
 
-def conductivity_u(material: Material, u: FloatArray, f: FloatArray) -> FloatArray:
+def conductivity_u(material: Material, u: Floats, f: Floats) -> Floats:
     """k(T)/(2T), W/(m K^2); u and f of one shape."""
     if material.constant_conductivity is not None:
         return np.asarray(material.constant_conductivity * temperature_of_u(u)[1])
@@ -48,7 +49,7 @@ def conductivity_u(material: Material, u: FloatArray, f: FloatArray) -> FloatArr
     return np.asarray(result)
 
 
-def potentials(material: Material, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def potentials(material: Material, u: Floats) -> tuple[Floats, Floats, Floats]:
     """Integrals of k dT: common, normal and superconducting, W/m."""
     zero = np.zeros_like(u)
     if material.constant_conductivity is not None:

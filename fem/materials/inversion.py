@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fem.constants import FloatArray
+from meshes.arrays import Floats
 
 if TYPE_CHECKING:
     from fem.materials.material import Material
 
-Law = Callable[[FloatArray, FloatArray], FloatArray]
+Law = Callable[[Floats, Floats], Floats]
 # Error of a trial T, (T, f, value), and the slope of that error in ln T.
-Residual = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+Residual = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
 
 _ITERATIONS = 200
 _TOLERANCE = 4.0 * np.finfo(float).eps
 
 
-def _root_linear_cubic(linear: FloatArray, cubic: float, value: FloatArray) -> FloatArray:
+def _root_linear_cubic(linear: Floats, cubic: float, value: Floats) -> Floats:
     """Solve linear T + cubic T^3 = value >= 0 for T, without cancellation; inf if there is none."""
     if cubic == 0.0:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -39,7 +39,7 @@ def _root_linear_cubic(linear: FloatArray, cubic: float, value: FloatArray) -> F
     return np.where(small, cube_root, 2.0 * scale * np.sinh(np.arcsinh(argument) / 3.0))
 
 
-def _root_biquadratic(quadratic: FloatArray, quartic: float, value: FloatArray) -> FloatArray:
+def _root_biquadratic(quadratic: Floats, quartic: float, value: Floats) -> Floats:
     """Solve quadratic T^2 + quartic T^4 = value >= 0 for T; inf if there is none."""
     # 2 value/(q + sqrt(q^2 + 4 r value)) is the stable form of the positive root in T^2
     denominator = quadratic + np.sqrt(quadratic**2 + 4.0 * quartic * value)
@@ -50,7 +50,7 @@ def _root_biquadratic(quadratic: FloatArray, quartic: float, value: FloatArray) 
 def _logarithmic(law: Law, slope: Law) -> Residual:
     """Error in ln law, for positive laws; `slope` is d law/d ln T."""
 
-    def residual(T: FloatArray, f: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def residual(T: Floats, f: Floats, value: Floats) -> tuple[Floats, Floats]:
         current = law(T, f)
         return np.log(current / value), slope(T, f) / current
 
@@ -60,13 +60,13 @@ def _logarithmic(law: Law, slope: Law) -> Residual:
 def _linear(law: Law, slope: Law) -> Residual:
     """Error in the law itself; `slope` is d law/d ln T."""
 
-    def residual(T: FloatArray, f: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def residual(T: Floats, f: Floats, value: Floats) -> tuple[Floats, Floats]:
         return law(T, f) - value, slope(T, f)
 
     return residual
 
 
-def _newton(residual: Residual, value: FloatArray, f: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+def _newton(residual: Residual, value: Floats, f: Floats, low: Floats, high: Floats) -> Floats:
     """Find T between low and high where the residual vanishes, to rounding.
 
     Args:
@@ -95,7 +95,7 @@ def _newton(residual: Residual, value: FloatArray, f: FloatArray, low: FloatArra
     return result
 
 
-def _with_spins(material: Material, name: str, law: Law, slope: Law, value: FloatArray, f: FloatArray) -> FloatArray:
+def _with_spins(material: Material, name: str, law: Law, slope: Law, value: Floats, f: Floats) -> Floats:
     """Solve law(T, f) = value for a material with nuclear spins.
 
     Args:
@@ -110,7 +110,7 @@ def _with_spins(material: Material, name: str, law: Law, slope: Law, value: Floa
         ValueError: the value is below those of all temperatures above 1e-15 K.
     """
     shape, value, f = value.shape, value.reshape(-1), f.reshape(-1)
-    low: FloatArray = np.full(value.shape, 1e-3)
+    low: Floats = np.full(value.shape, 1e-3)
     high = low
     while (short := law(high, f) < value).any():
         high = np.where(short, 10.0 * high, high)
@@ -121,7 +121,7 @@ def _with_spins(material: Material, name: str, law: Law, slope: Law, value: Floa
     return _newton(_linear(law, slope), value, f, low, high).reshape(shape)
 
 
-def temperature_from_entropy(material: Material, s: FloatArray, f: FloatArray) -> FloatArray:
+def temperature_from_entropy(material: Material, s: Floats, f: Floats) -> Floats:
     """See `Material.temperature_from_entropy`; s and f of one shape."""
     if material.constant_heat_capacity is not None:
         return np.asarray(np.exp(s / material.constant_heat_capacity))
@@ -148,10 +148,10 @@ def temperature_from_entropy(material: Material, s: FloatArray, f: FloatArray) -
     return result
 
 
-def temperature_from_energy(material: Material, e: FloatArray, f: FloatArray) -> FloatArray:
+def temperature_from_energy(material: Material, e: Floats, f: Floats) -> Floats:
     """See `Material.temperature_from_energy`; e and f of one shape."""
 
-    def slope(T: FloatArray, fraction: FloatArray) -> FloatArray:
+    def slope(T: Floats, fraction: Floats) -> Floats:
         return T * material.heat_capacity(T, fraction)
 
     if material.spins is not None:

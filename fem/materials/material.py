@@ -14,11 +14,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fem.constants import KB, MU0, FloatArray
+from fem.constants import KB, MU0
 from fem.materials import conduction, inversion, thin_film, ufl_laws
 from fem.materials.bcs_theory import WEAK_COUPLING, ReducedSuperconductor, gap_squared, reduced_superconductor
 from fem.materials.conduction import SMALLEST_U, temperature_of_u
 from fem.materials.nuclear_spins import Nuclei
+from meshes.arrays import Floats
 
 PenetrationLaw = Literal["dirty", "clean", "two-fluid"]
 
@@ -131,11 +132,11 @@ class Material:
         reduced = reduced_superconductor(self.gap_ratio)
         return reduced.condensation * self.gamma * self.critical_temperature**2
 
-    def gap(self, T: npt.ArrayLike) -> FloatArray:
+    def gap(self, T: npt.ArrayLike) -> Floats:
         """Delta(T), J; 0 above Tc."""
         return np.asarray(np.sqrt(self.gap_squared_u(np.square(T))[0]))
 
-    def gap_squared_u(self, u: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    def gap_squared_u(self, u: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return Delta^2 (J^2) and its derivative in u = T^2 (J^2/K^2)."""
         u = np.asarray(u, dtype=np.float64)
         if self.critical_temperature is None:
@@ -145,7 +146,7 @@ class Material:
         scale = self.gap0**2
         return scale * value, scale * slope / (2.0 * T * self.critical_temperature)
 
-    def critical_field(self, T: npt.ArrayLike) -> FloatArray:
+    def critical_field(self, T: npt.ArrayLike) -> Floats:
         """Thermodynamic critical field Hc(T), A/m, from the entropies: mu0 Hc^2/2 = int_T^Tc (s_N - s_S) dT'."""
         T = np.asarray(T, dtype=np.float64)
         if self.critical_temperature is None:
@@ -153,7 +154,7 @@ class Material:
         reduced = reduced_superconductor(self.gap_ratio).field_squared(T / self.critical_temperature)
         return np.asarray(np.sqrt(2.0 * self.gamma * self.critical_temperature**2 / MU0 * reduced))
 
-    def penetration_depth(self, T: npt.ArrayLike) -> FloatArray:
+    def penetration_depth(self, T: npt.ArrayLike) -> Floats:
         """lambda(T), m; infinite above Tc and in materials that never superconduct.
 
         Raises:
@@ -171,7 +172,7 @@ class Material:
 
     def film_critical_field_factor(
         self, thickness: float, T: npt.ArrayLike, law: thin_film.FilmLaw = "london"
-    ) -> FloatArray:
+    ) -> Floats:
         """Parallel transition field of a film over Hc(T), `fem.materials.thin_film.critical_field_factor`; 1 above Tc.
 
         Args:
@@ -187,7 +188,7 @@ class Material:
         T: npt.ArrayLike,
         transition_width: float = 1e-3,
         field_factor: npt.ArrayLike = 1.0,
-    ) -> FloatArray:
+    ) -> Floats:
         """Fraction of normal phase, f = 1/(1 + exp[(mu0 Hc^2 - mu0 H^2)/(2 eps)]).
 
         eps = transition_width mu0 Hc0^2 does not depend on T, which keeps the Maxwell relation dB/dT|_H = ds/dH|_T
@@ -215,7 +216,7 @@ class Material:
 
     # --- thermal laws ------------------------------------------------------------------------------------------------
 
-    def entropy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+    def entropy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Entropy, J/(m^3 K); 0 at T = 0 (constant heat capacity: c ln(T / 1 K)).
 
         That of spins counts from their disorder: it is negative, and so may be the whole.
@@ -226,7 +227,7 @@ class Material:
         electrons = self._mix(T, f, self.gamma * T, "entropy", 1)
         return np.asarray(electrons + self.beta * T**3 / 3.0 + self._of_spins("entropy", T))
 
-    def energy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+    def energy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Thermal energy, J/m^3: int_0^T c dT' at fixed f, so 0 at T = 0 in both phases; that of spins is -M B < 0."""
         T, f = _pair(T, f)
         if self.constant_heat_capacity is not None:
@@ -234,7 +235,7 @@ class Material:
         electrons = self._mix(T, f, 0.5 * self.gamma * T * T, "energy", 2)
         return np.asarray(electrons + 0.25 * self.beta * T**4 + self._of_spins("energy", T))
 
-    def heat_capacity(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+    def heat_capacity(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Heat capacity at fixed f, J/(m^3 K): de/dT = T ds/dT."""
         T, f = _pair(T, f)
         if self.constant_heat_capacity is not None:
@@ -249,13 +250,13 @@ class Material:
             return None
         return (self.nuclei, self.spin_field) if self.spin_field or self.nuclei.dipole_field else None
 
-    def _of_spins(self, quantity: str, T: FloatArray) -> FloatArray | float:
+    def _of_spins(self, quantity: str, T: Floats) -> Floats | float:
         if self.spins is None:
             return 0.0
         nuclei, field = self.spins
         return np.asarray(getattr(nuclei, quantity)(T, field))
 
-    def _mix(self, T: FloatArray, f: FloatArray, normal: FloatArray, quantity: str, power: int) -> FloatArray:
+    def _mix(self, T: Floats, f: Floats, normal: Floats, quantity: str, power: int) -> Floats:
         """Return f normal + (1 - f) gamma Tc^power quantity(T/Tc), the second part only where it is needed."""
         paired = self.paired
         if paired is None:
@@ -268,7 +269,7 @@ class Material:
             result[where] += (1.0 - f[where]) * self.gamma * critical**power * part
         return result
 
-    def energy_u(self, u: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> tuple[FloatArray, FloatArray]:
+    def energy_u(self, u: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> tuple[Floats, Floats]:
         """Return the thermal energy e (J/m^3) and de/du (J m^-3 K^-2) as functions of u = T^2.
 
         Exact down to u = 0; for negative u (Newton iterates) the electrons continue linearly and the phonons oddly, so
@@ -299,18 +300,18 @@ class Material:
             slope[where] += weight * critical * capacity / (2.0 * T)
         return energy, slope
 
-    def conductivity(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+    def conductivity(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Heat conductivity, W/(m K): electrons (Wiedemann-Franz, Bardeen-Rickayzen-Tewordt) plus phonons."""
         T, f = _pair(T, f)
         if self.constant_conductivity is not None:
             return np.full(T.shape, self.constant_conductivity)
         return np.asarray(2.0 * T * self.conductivity_u(T * T, f))
 
-    def conductivity_u(self, u: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+    def conductivity_u(self, u: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Return k(T)/(2T), W/(m K^2), such that k grad T = conductivity_u grad u with u = T^2 (u < 0: as at 0)."""
         return conduction.conductivity_u(self, *_pair(u, f))
 
-    def conduction_potentials(self, u: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def conduction_potentials(self, u: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
         """Integral of k dT from 0 to T, as parts that do not depend on f and those of the two states' electrons.
 
         The heat flux at normal fraction f is minus the gradient of common + f normal + (1 - f) superconducting
@@ -329,7 +330,7 @@ class Material:
         """Phonon conductivity over 2 T^3, W m^-1 K^-4."""
         return self.beta * self.phonon_speed * (self.phonon_mean_free_path or 0.0) / 6.0
 
-    def temperature_from_entropy(self, s: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+    def temperature_from_entropy(self, s: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Invert `entropy` at fixed f, to about 1e-14 relative, K.
 
         Raises:
@@ -337,7 +338,7 @@ class Material:
         """
         return inversion.temperature_from_entropy(self, *_pair(s, f))
 
-    def temperature_from_energy(self, e: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> FloatArray:
+    def temperature_from_energy(self, e: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Invert `energy` at fixed f, to about 1e-14 relative, K.
 
         Raises:
@@ -417,7 +418,7 @@ class Material:
         ]
 
 
-def _pair(first: npt.ArrayLike, f: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def _pair(first: npt.ArrayLike, f: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Two float arrays of one shape; f may be a number."""
     a, b = np.broadcast_arrays(np.asarray(first, dtype=np.float64), np.asarray(f, dtype=np.float64))
     return a, b

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fem.constants import KB, MU0, NUCLEAR_MAGNETON, FloatArray
+from fem.constants import KB, MU0, NUCLEAR_MAGNETON
+from meshes.arrays import Floats
 
 # n^-2 times the sum of r^-6 over the neighbours: 7.23 for fcc, 7.26 for bcc (J. H. Van Vleck, Phys. Rev. 74, 1168).
 _LATTICE_SUM = 7.24
@@ -63,7 +64,7 @@ class Nuclei:
     species: tuple[Spins, ...]
     dipole_field: float = 0.0
 
-    def energy(self, T: npt.ArrayLike, B: float) -> FloatArray:
+    def energy(self, T: npt.ArrayLike, B: float) -> Floats:
         """-M B, J/m^3; 0 for disordered spins.
 
         Args:
@@ -75,21 +76,21 @@ class Nuclei:
             total -= s.density * KB * s.spacing * field * _polarisation(s.spin, x)
         return total
 
-    def entropy(self, T: npt.ArrayLike, B: float) -> FloatArray:
+    def entropy(self, T: npt.ArrayLike, B: float) -> Floats:
         """Entropy minus that of disordered spins, n kB ln(2 I + 1), J/(m^3 K); arguments as of `energy`."""
         total = np.zeros(np.shape(T))
         for s, x in self._levels(T, math.hypot(B, self.dipole_field)):
             total -= s.density * KB * (_order((s.spin + 0.5) * x) - _order(0.5 * x))
         return total
 
-    def heat_capacity(self, T: npt.ArrayLike, B: float) -> FloatArray:
+    def heat_capacity(self, T: npt.ArrayLike, B: float) -> Floats:
         """At constant field, J/(m^3 K); arguments as of `energy`."""
         total = np.zeros(np.shape(T))
         for s, x in self._levels(T, math.hypot(B, self.dipole_field)):
             total += s.density * KB * _capacity(s.spin, x)
         return total
 
-    def magnetisation(self, T: npt.ArrayLike, B: float) -> FloatArray:
+    def magnetisation(self, T: npt.ArrayLike, B: float) -> Floats:
         """Mean moment along B per volume, A/m; arguments as of `energy`."""
         field = math.hypot(B, self.dipole_field)
         return np.asarray(-self.energy(T, B) * B / field**2 if field else np.zeros(np.shape(T)))
@@ -108,7 +109,7 @@ class Nuclei:
             return 0.0
         return -sum(s.density * KB * math.log(2.0 * s.spin + 1.0) for s in self.species)
 
-    def _levels(self, T: npt.ArrayLike, field: float) -> list[tuple[Spins, FloatArray]]:
+    def _levels(self, T: npt.ArrayLike, field: float) -> list[tuple[Spins, Floats]]:
         """Each species with its spacing over kB T."""
         temperature = np.asarray(T, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -138,7 +139,7 @@ _K = np.arange(1, 12)
 _SINH = np.array([1.0 / math.factorial(2 * k + 1) for k in _K])
 
 
-def _series(coefficients: FloatArray, y: FloatArray) -> FloatArray:
+def _series(coefficients: Floats, y: Floats) -> Floats:
     """Sum of coefficients[k - 1] y^(2 k), k from 1."""
     square, total = y * y, np.zeros_like(y)
     for c in coefficients[::-1]:
@@ -146,20 +147,20 @@ def _series(coefficients: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(total)
 
 
-def _langevin(y: FloatArray) -> FloatArray:
+def _langevin(y: Floats) -> Floats:
     """Return y coth y - 1."""
     small = np.minimum(y, 1.0)
     low = _series(2.0 * _K * _SINH, small) / (1.0 + _series(_SINH, small))
     return np.where(y < 1.0, low, y / np.tanh(np.maximum(y, 1.0)) - 1.0)
 
 
-def _polarisation(spin: float, x: FloatArray) -> FloatArray:
+def _polarisation(spin: float, x: Floats) -> Floats:
     """Mean quantum number, 0 to I."""
     excess = _langevin((spin + 0.5) * x) - _langevin(0.5 * x)
     return np.asarray(np.divide(excess, x, out=np.zeros_like(excess), where=x > 1e-150))
 
 
-def _order(y: FloatArray) -> FloatArray:
+def _order(y: Floats) -> Floats:
     """Return y coth y - 1 - ln(sinh y / y)."""
     small, large = np.minimum(y, 1.0), np.maximum(y, 1.0)
     low = _langevin(small) - np.log1p(_series(_SINH, small))
@@ -169,18 +170,18 @@ def _order(y: FloatArray) -> FloatArray:
     return np.where(y < 1.0, low, high)
 
 
-def _capacity(spin: float, x: FloatArray) -> FloatArray:
+def _capacity(spin: float, x: Floats) -> Floats:
     """Heat capacity of a spin over kB."""
     a, b = (spin + 0.5) * x, 0.5 * x
     return np.asarray(np.where(x < 1.0, _lost(a) - _lost(b), _schottky(b) - _schottky(a)))
 
 
-def _schottky(y: FloatArray) -> FloatArray:
+def _schottky(y: Floats) -> Floats:
     """(y / sinh y)^2."""
     return np.asarray((2.0 * y * np.exp(-y) / np.maximum(-np.expm1(-2.0 * y), 1e-300)) ** 2)
 
 
-def _lost(y: FloatArray) -> FloatArray:
+def _lost(y: Floats) -> Floats:
     """1 - (y / sinh y)^2."""
     excess = _series(_SINH, np.minimum(y, 1.0))
     return np.where(y < 1.0, excess * (2.0 + excess) / (1.0 + excess) ** 2, 1.0 - _schottky(y))

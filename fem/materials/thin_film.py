@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from fem.constants import FloatArray
+from meshes.arrays import Floats
 
 FilmLaw = Literal["london", "ginzburg-landau"]
 
 
-def critical_field_factor(x: FloatArray, law: FilmLaw = "london") -> FloatArray:
+def critical_field_factor(x: Floats, law: FilmLaw = "london") -> Floats:
     """Parallel transition field of a film over the bulk critical field Hc, at the same temperature.
 
     "london" is (1 - tanh x/x)^(-1/2): the order parameter stays rigid. "ginzburg-landau" lets it shrink uniformly to p:
@@ -38,7 +38,7 @@ def critical_field_factor(x: FloatArray, law: FilmLaw = "london") -> FloatArray:
     return np.where(x > 0.0, np.sqrt(squared), 1.0)
 
 
-def _field_expulsion(x: FloatArray) -> FloatArray:
+def _field_expulsion(x: Floats) -> Floats:
     """1 - tanh(x)/x for x > 0, from its series where the difference would cancel."""
     near = np.minimum(x, 0.1)
     square = near * near

@@ -21,11 +21,8 @@ from petsc4py import PETSc
 
 from fem.spaces.points import mean_at, owned_cells_at
 from meshes import compat
+from meshes.arrays import Bools, Floats, Ints, Longs
 from meshes.tagged import TaggedMesh
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -305,7 +302,7 @@ class LayerwiseSpace:
         wanted = np.isin(self.layer[self.cell_nodes[:, 0]], [self.layer_number(name) for name in names])
         return self.accumulate(self._spread(share * amounts[self.cells, None], self._owned_cells & wanted))
 
-    def _spread(self, corner: Floats, which: npt.NDArray[np.bool_]) -> Floats:
+    def _spread(self, corner: Floats, which: Bools) -> Floats:
         out = np.zeros(self.n_local)
         np.add.at(out, self.cell_nodes[which], corner[which])
         return out

@@ -5,11 +5,9 @@ from __future__ import annotations
 import dolfinx.geometry
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
+from meshes.arrays import Floats, Ints
 
 SLACK = 1e-6  # of a cell's size: points that far outside still count as on its surface
 

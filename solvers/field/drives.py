@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from meshes.arrays import Floats
+
 # A vector field: one vector, or a function of points (3, n) in metres that gives vectors (3, n).
 VectorField = tuple[float, float, float] | Callable[[Floats], Floats]
 

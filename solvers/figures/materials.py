@@ -9,9 +9,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from fem.constants import E_CHARGE, MU0, FloatArray
+from fem.constants import E_CHARGE, MU0
 from fem.materials.library import LIBRARY, get_material
 from fem.materials.material import Material
+from meshes.arrays import Floats
 
 NORMAL, SUPER, OTHER = "#c8553d", "#1f5f8b", "#6b7280"
 
@@ -224,6 +225,6 @@ def _draw_thermal(material: Material, axes: list[Any]) -> None:
         axis.grid(which="minor", visible=False)
 
 
-def _smallest_positive(values: FloatArray) -> float:
+def _smallest_positive(values: Floats) -> float:
     positive = values[values > 0.0]
     return float(positive.min()) if positive.size else 1.0

@@ -12,10 +12,8 @@ from mpi4py import MPI
 
 from fem.interfaces.laws import InterfaceLaw
 from fem.spaces.layerwise import LayerwiseSpace
+from meshes.arrays import Floats, Ints
 from solvers.heat.parts import Bath, Contact, Source, values_at
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.spaces.layerwise import LayerwiseSpace
+from meshes.arrays import Bools, Floats, Ints, Longs
 from solvers.heat.matrix import NetworkMatrix
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
 
 _UNSET = -2.0
 _ITERATIONS = 100
@@ -57,7 +53,7 @@ class Ties:
         self.root: Longs = np.where(self.held, space.global_index, label).astype(np.int64)
         self._path = path
 
-    def _lower_labels(self, label: Floats, contacts: Sequence[tuple[Ints, Ints]], free: npt.NDArray[np.bool_]) -> bool:
+    def _lower_labels(self, label: Floats, contacts: Sequence[tuple[Ints, Ints]], free: Bools) -> bool:
         """Give both nodes of every pair the lower label (in place); whether anything changed on any rank."""
         before = label.copy()
         for i, j in contacts:

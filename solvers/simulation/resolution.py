@@ -6,15 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from meshes.plan import LENGTH_UNIT, Plan, plan_stack
 from meshes.stack import LayerGeometry, StackGeometry
 from meshes.tagged import metres
 from solvers.case.model import Case
 from solvers.simulation import build
-
-Floats = npt.NDArray[np.float64]
 
 COARSE = 0.5  # cells thicker than this part of the penetration depth do not show how the field falls
 

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fem.materials.material import Material
 from fem.spaces.layerwise import LayerwiseSpace
+from meshes.arrays import Floats, Ints
 from meshes.tagged import TaggedMesh
 from solvers.field.problem import FieldProblem
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

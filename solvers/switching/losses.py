@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from fem.constants import MU0
 from fem.materials.material import Material
+from meshes.arrays import Bools, Floats
 from solvers.heat.problem import HeatProblem
 from solvers.switching.pattern import Pattern
 from solvers.switching.switching import Switching
 from solvers.switching.transition import COMPLETE, fractions_between, lossy_branch
 
-Floats = npt.NDArray[np.float64]
 Overshoot = float | Literal["ramp"] | None
 
 # Mean of H/Hc - 1 over the volume that a front passes, over half the thickness times sqrt(rate / diffusivity):
@@ -22,7 +21,7 @@ Overshoot = float | Literal["ramp"] | None
 MEAN_UP, MEAN_DOWN = 1 / 2, np.pi / 4
 
 
-def mean_overshoot(material: Material, thickness: float, rate: Floats, rising: npt.NDArray[np.bool_]) -> Floats:
+def mean_overshoot(material: Material, thickness: float, rate: Floats, rising: Bools) -> Floats:
     """H/Hc - 1 outside a film, mean over its volume, while the front between its two states passes.
 
     The field reaches both faces. A layer X of normal metal lies between each face, where H = Hc (1 +- r t), and the

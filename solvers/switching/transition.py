@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
 from fem.constants import MU0
 from fem.materials.material import Material
-
-Floats = npt.NDArray[np.float64]
+from meshes.arrays import Bools, Floats
 
 # The level of a column is y = logit f; beyond the limit f is 0 or 1 to round-off.
 LEVEL_LIMIT = 40.0
@@ -225,7 +223,7 @@ class HystereticLaw:
         self._way = [np.repeat(field[None], LOSS_STEPS + 1, axis=0) for field in self._thresholds]
         self._followed = [np.zeros(len(start), dtype=bool) for _ in limits]
 
-    def _follow(self, way: int, moves: npt.NDArray[np.bool_]) -> None:
+    def _follow(self, way: int, moves: Bools) -> None:
         """Find the fields at which columns that move go on, up (way 0) or down (1), unless they are known."""
         begin, end = expit(self.start), 1.0 - way
         new = np.flatnonzero(moves & (np.abs(end - begin) > COMPLETE) & ~self._followed[way])

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from scipy.integrate import solve_ivp
 
 from fem.constants import LORENZ
 from fem.interfaces.laws import TunnelJunction
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from solvers.case.model import Case
 from solvers.simulation.simulation import Simulation
 from solvers.verification.heat.block import AREA, Block, metal
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 RAMP = 20.0  # s
 JUNCTION = 2e-6  # Ohm m^2

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from meshes.arrays import Bools, Floats
 from meshes.tagged import Marker, TaggedMesh, tag_mesh
 
-Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 WALLS = tuple((f"{axis}{side}", k, end) for k, axis in enumerate("xyz") for side, end in (("-", 0), ("+", -1)))
 
@@ -50,7 +50,7 @@ def brick_mesh(
     def inside(intervals: Sequence[Interval | None]) -> Marker:
         ends = [(k, *pair) for k, pair in enumerate(intervals) if pair is not None]
 
-        def marker(x: Floats) -> npt.NDArray[np.bool_]:
+        def marker(x: Floats) -> Bools:
             within = np.ones(x.shape[1], dtype=bool)
             for k, low, high in ends:
                 within &= (x[k] > low / unit) & (x[k] < high / unit)

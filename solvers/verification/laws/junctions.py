@@ -14,9 +14,8 @@ from fem.interfaces.laws import Conductance, ElectronPhonon, InterfaceLaw, Phono
 from fem.materials.bcs_theory import WEAK_COUPLING
 from fem.materials.library import get_material
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 SEED, PAIRS, STATES = 20261, 50, 2000
 RESISTANCE_AREA = 2e-6  # Ohm m^2

@@ -17,10 +17,9 @@ from fem.constants import MU0
 from fem.materials.bcs_theory import WEAK_COUPLING
 from fem.materials.library import get_material
 from fem.materials.material import Material, PenetrationLaw
+from meshes.arrays import Floats
 from solvers.verification.laws.junctions import junction_rows
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 SEED, SAMPLES = 20260, 50
 NAMES = ("Ta", "Nb", "Al")

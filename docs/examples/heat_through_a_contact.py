@@ -38,7 +38,7 @@ problem = HeatProblem(
     contacts=[Contact("a|b", "a", "b", ["contact"], Conductance(CONTACT))],
     baths=[Bath("warm", "a", WARM, ["bottom"]), Bath("cold", "b", COLD, ["top"])],
 )
-u, flow = HeatStepper(problem).steady(*problem.state(COLD))  # unknown u = T^2
+u, flow = HeatStepper(problem.activate()).steady(*problem.state(COLD))  # unknown u = T^2
 T = np.sqrt(u)
 power = flow.contact["a|b"]  # from lower to upper
 middle = [[0.5e-3, 0.5e-3, 1e-3]]

@@ -343,8 +343,8 @@ def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float
             "field_solves": problem.solves if problem else 0,
             "field_solves_saved": switching.saved if switching else 0,
             "field_iterations_max": 0,  # the field solver is direct
-            "heat_solves": sim.heat.matrix.solves,
-            "heat_iterations_max": sim.heat.matrix.iterations_max,
+            "heat_solves": sim.heat.solves.solves,
+            "heat_iterations_max": sim.heat.solves.iterations_max,
             "newton_max": sim.stepper.newton_max,
         }
         | _eddy_counts(sim),

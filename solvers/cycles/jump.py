@@ -200,7 +200,7 @@ class CycleJumper:
     def _scale(self, change: Floats) -> None:
         """Scale the temperatures in each layer by exp(change); the row of cycles begins anew (collective)."""
         sim = self.sim
-        sim.u = sim.heat.hold(sim.u * np.exp(2.0 * change)[sim.heat.space.layer])
+        sim.u = sim.network.hold(sim.u * np.exp(2.0 * change)[sim.heat.space.layer])
         self._row = [self._levels()]
 
     def _go_back(self, jump: Jump) -> None:

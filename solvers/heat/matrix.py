@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
@@ -26,31 +28,31 @@ TOLERANCE = 1e-10
 REBUILD_AFTER = 12  # iterations with a reused preconditioner that call for a new one
 
 
+@dataclass
+class SolveCounts:
+    """Linear solves done, and the iterations that the longest of them took."""
+
+    solves: int = 0
+    iterations_max: int = 0
+
+
 class NetworkMatrix:
-    """Jacobian of a network of nodes, in which some nodes may share one unknown.
+    """Jacobian of a network of nodes, in which some nodes may share one unknown (collective).
 
     Symmetric only where all conductances are constant in u.
 
     Args:
         space: numbering of the nodes.
+        root: global number of the node whose unknown each node uses, mostly its own, (n_local,).
+        i: local node numbers of all pairs that may conduct, (n_pairs,).
+        j: their partners, (n_pairs,).
+        counts: where its solves are counted.
     """
 
-    def __init__(self, space: LayerwiseSpace) -> None:
-        self.space = space
-        self.iterations_max = 0
-        self.solves = 0
+    def __init__(self, space: LayerwiseSpace, root: Longs, i: Ints, j: Ints, counts: SolveCounts) -> None:
+        self.space, self.counts = space, counts
         n, n_global = space.n_owned, space.n_global
         self._sizes = ((n, n_global), (n, n_global))
-        self._ksp: PETSc.KSP | None = None
-
-    def merge(self, root: Longs, i: Ints, j: Ints) -> None:
-        """From now on let nodes share the unknown of their root, and these pairs conduct (collective).
-
-        Args:
-            root: global number of the node whose unknown each node uses, mostly its own, (n_local,).
-            i: local node numbers of all pairs that may conduct, (n_pairs,).
-            j: their partners, (n_pairs,).
-        """
         self.i, self.j = i, j
         self.dropped: Bools = root != self.space.global_index
         self._unknown = root.astype(PETSc.IntType)
@@ -58,7 +60,6 @@ class NetworkMatrix:
         self._build()
 
     def _build(self) -> None:
-        self.destroy()
         n = self.space.n_owned
         unknown = self._unknown
         mat = PETSc.Mat().create(self.space.comm)
@@ -98,14 +99,17 @@ class NetworkMatrix:
         for key in defaults:
             options.delValue(key)
         self._ksp = ksp
-        self._stale, self._reused = True, False
+        self._reused = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Set up a new preconditioner at the next `fill`, whatever has been filled before."""
+        self._stale = True
 
     def destroy(self) -> None:
-        """Free the PETSc objects."""
-        if self._ksp is not None:
-            for item in (self._ksp, self._scatter, self._gathered, self._solution, self._right, self._mat):
-                item.destroy()
-            self._ksp = None
+        """Free the PETSc objects (collective)."""
+        for item in (self._ksp, self._scatter, self._gathered, self._solution, self._right, self._mat):
+            item.destroy()
 
     def fill(self, diagonal: Floats, of_i: Floats, of_j: Floats, held: Bools) -> None:
         """Set the values (collective).
@@ -129,7 +133,6 @@ class NetworkMatrix:
         add = PETSc.InsertMode.ADD_VALUES
         self._mat.setValuesIJV(self._offsets, self._columns, values, add, rowmap=self._rows)
         self._mat.assemble()
-        assert self._ksp is not None
         self._reused = not self._stale
         self._stale = False
         self._ksp.getPC().setReusePreconditioner(self._reused)
@@ -147,7 +150,6 @@ class NetworkMatrix:
         Raises:
             StepFailure: the iteration did not converge.
         """
-        assert self._ksp is not None
         self._ksp.setTolerances(rtol=rtol)
         x = self._iterate(right)
         if self._ksp.getConvergedReason() <= 0 and self._reused:
@@ -159,12 +161,11 @@ class NetworkMatrix:
             self._stale = True
             raise StepFailure(f"heat: linear solver gave up (PETSc reason {reason})")
         self._stale |= iterations > REBUILD_AFTER
-        self.iterations_max = max(self.iterations_max, iterations)
-        self.solves += 1
+        self.counts.iterations_max = max(self.counts.iterations_max, iterations)
+        self.counts.solves += 1
         return x
 
     def _iterate(self, right: Floats) -> Floats:
-        assert self._ksp is not None
         self._right.array_w[:] = self.combine(right) * self._scale
         self._ksp.solve(self._right, self._solution)
         return self._spread()

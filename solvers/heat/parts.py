@@ -116,7 +116,7 @@ def values_at(given: float | ScalarField, x: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Passage:
+class PairFlow:
     """Power from nodes i to nodes j, W, or where j is None to a bath of some temperature at each (K)."""
 
     name: str
@@ -127,7 +127,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Slopes:
+class PairJacobian:
     """Linearised flow of a set of pairs: power from i to j = of_i * u_i - of_j * u_j + const."""
 
     i: Ints
@@ -142,11 +142,11 @@ class Flow:
 
     Attributes:
         nodal: power into each node, W, (n_local,).
-        contact: power through each contact, lower to upper, W, by name; `HeatProblem.close` completes perfect ones.
+        contact: power through each contact, lower to upper, W, by name; `ActiveNetwork.close` completes perfect ones.
         bath: power from the stack into each bath, W, by name.
         source: power of all active sources, W.
-        passages: power of every pair by "conduction", contact and bath (perfect contacts and holding baths apart).
-        slopes: linearisation of every pair: conduction edges first, then contacts in order.
+        pair_flows: power of every pair by "conduction", contact and bath (perfect contacts and holding baths apart).
+        jacobian: linearisation of every pair: conduction edges first, then contacts in order.
         bath_slope: what baths add to the nodal slopes -d(power)/du, W/K^2, (n_local,), this rank's part.
     """
 
@@ -154,6 +154,6 @@ class Flow:
     contact: dict[str, float]
     bath: dict[str, float]
     source: float
-    passages: list[Passage]
-    slopes: list[Slopes]
+    pair_flows: list[PairFlow]
+    jacobian: list[PairJacobian]
     bath_slope: Floats

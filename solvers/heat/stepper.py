@@ -12,7 +12,8 @@ from mpi4py import MPI
 from solvers.errors import StepFailure
 from solvers.heat import spin_energy
 from solvers.heat.entropy import step_entropy
-from solvers.heat.problem import Flow, HeatProblem
+from solvers.heat.network import ActiveNetwork
+from solvers.heat.parts import Flow
 from solvers.heat.storage import Bools, Change, Stored, guesses, stored
 
 Floats = npt.NDArray[np.float64]
@@ -90,21 +91,21 @@ class HeatStepper:
     """Advances u = T^2 of a heat problem, at a fixed normal fraction or while it changes.
 
     Args:
-        problem: the heat problem; its active contacts may change between steps.
+        network: the active network; another one of the same problem may take its place between steps.
         rtol: error of a step relative to the energy of each layer plus its energy at the temperature of the hottest
             layer it is in contact with.
     """
 
-    def __init__(self, problem: HeatProblem, rtol: float = 1e-3) -> None:
-        self.problem, self.rtol = problem, rtol
+    def __init__(self, network: ActiveNetwork, rtol: float = 1e-3) -> None:
+        self.network, self.rtol = network, rtol
         self.newton_max = 0
         self.rejected = 0
 
     # ---- one implicit stage ----------------------------------------------------------------------
     def _evaluate(self, u: Floats, stage: _Stage) -> _State:
-        now = stored(self.problem, u, stage.f, stage.moving)
-        flow = self.problem.power(u, stage.f, stage.mixed)
-        residual = np.where(self.problem.held, 0.0, now.heat(stage.target) - stage.h * flow.nodal)
+        now = stored(self.network, u, stage.f, stage.moving)
+        flow = self.network.power(u, stage.f, stage.mixed)
+        residual = np.where(self.network.held, 0.0, now.heat(stage.target) - stage.h * flow.nodal)
         return _State(u, now, now.heat_slope(stage.target, u, stage.moving), flow, residual)
 
     def solve_stage(
@@ -129,14 +130,14 @@ class HeatStepper:
         Raises:
             StepFailure: no convergence, or a temperature would turn negative.
         """
-        problem = self.problem
-        n, held = problem.space.n_owned, problem.held
+        network = self.network
+        n, held = network.space.n_owned, network.held
         free = ~held[:n]
         stage = _Stage(f, target, h, moving, mixed)
         state = self._start(u, stage)
-        hot = problem.hottest(state.u)
+        hot = network.hottest(state.u)
         for iteration in range(1, NEWTON_LIMIT + 1):
-            slopes = state.flow.slopes
+            slopes = state.flow.jacobian
             flow_slope = state.flow.bath_slope.copy()
             for s in slopes:
                 flow_slope += np.bincount(s.i, s.of_i, minlength=len(u))
@@ -144,18 +145,18 @@ class HeatStepper:
             diagonal = h * flow_slope
             diagonal[:n] += state.slope[:n]
             of_i, of_j = (h * np.concatenate([getattr(s, side) for s in slopes]) for side in ("of_i", "of_j"))
-            problem.matrix.fill(diagonal, of_i, of_j, held)
+            network.matrix.fill(diagonal, of_i, of_j, held)
             change = np.zeros_like(u)
-            change[:n] = -problem.matrix.solve(state.residual[:n])
-            new = np.maximum(state.u + problem.space.update_ghosts(change), 0.1 * state.u)
-            state = self._balance(self._evaluate(problem.hold(new), stage), stage)
+            change[:n] = -network.matrix.solve(state.residual[:n])
+            new = np.maximum(state.u + network.space.update_ghosts(change), 0.1 * state.u)
+            state = self._balance(self._evaluate(network.hold(new), stage), stage)
 
             self.newton_max = max(self.newton_max, iteration)
-            size = problem.space.accumulate(diagonal)[:n]
-            left = np.abs(problem.matrix.combine(state.residual[:n]))
+            size = network.space.accumulate(diagonal)[:n]
+            left = np.abs(network.matrix.combine(state.residual[:n]))
             scale = size * (state.u + 1e-4 * hot)[:n]
             worst = float((left[free] / scale[free]).max(initial=0.0))
-            if problem.space.comm.allreduce(worst, op=MPI.MAX) < NEWTON_TOLERANCE:
+            if network.space.comm.allreduce(worst, op=MPI.MAX) < NEWTON_TOLERANCE:
                 return state
         raise StepFailure(f"heat: Newton did not converge in {NEWTON_LIMIT} iterations")
 
@@ -163,27 +164,27 @@ class HeatStepper:
         """State to start Newton's method from: of films that switch the better one of two guesses (collective)."""
         if stage.moving is None:
             return self._evaluate(u, stage)
-        states = [self._evaluate(v, stage) for v in guesses(self.problem, u, stage.f, stage.target, stage.moving)]
-        n = self.problem.space.n_owned
+        states = [self._evaluate(v, stage) for v in guesses(self.network, u, stage.f, stage.target, stage.moving)]
+        n = self.network.space.n_owned
         misfits = [float((np.abs(s.residual) / np.sqrt(np.maximum(s.u, 1e-300)))[:n].sum()) for s in states]
-        misfits = list(self.problem.space.comm.allreduce(np.array(misfits)))
+        misfits = list(self.network.space.comm.allreduce(np.array(misfits)))
         return states[int(np.argmin(misfits))]
 
     def _groups(self, state: _State, h: float) -> tuple[Floats, Floats, Floats]:
         """Residual, round-off level (J) and Jacobian (J/K^2) of the energy balance of the groups of layers."""
-        problem = self.problem
-        group, size, n = problem.group, problem.n_groups + 1, problem.space.n_owned
+        network = self.network
+        group, size, n = network.group, network.n_groups + 1, network.space.n_owned
         owned = group[:n] + 1
         residual: Floats = np.bincount(owned, state.residual[:n], minlength=size).astype(np.float64)
         # What can be closed: the energy of the layers, and sums of flows that nearly cancel, to round-off.
-        gross = BALANCE_TOLERANCE * spin_energy.heat(problem, state.u, state.energy)[:n]
+        gross = BALANCE_TOLERANCE * spin_energy.heat(network.problem, state.u, state.energy)[:n]
         kept = np.abs(state.stored.factor * state.stored.amount)
         gross += 4 * EPSILON * (kept[:n] + h * np.abs(state.flow.nodal[:n]))
         level: Floats = np.bincount(owned, gross, minlength=size).astype(np.float64)
         level += 4 * EPSILON * np.bincount(group + 1, h * state.flow.bath_slope * state.u, minlength=size)
         jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size).astype(np.float64))
         jacobian += np.diag(np.bincount(group + 1, h * state.flow.bath_slope, minlength=size))
-        for s in state.flow.slopes:
+        for s in state.flow.jacobian:
             cross = group[s.i] != group[s.j]  # flow inside a group cancels in its balance
             a, b = group[s.i[cross]] + 1, group[s.j[cross]] + 1
             of_i, of_j = h * s.of_i[cross], h * s.of_j[cross]
@@ -193,24 +194,24 @@ class HeatStepper:
             gross = of_i * state.u[s.i[cross]] + of_j * state.u[s.j[cross]]
             for row in (a, b):
                 level += 4 * EPSILON * np.bincount(row, gross, minlength=size)
-        total = problem.space.comm.allreduce(np.concatenate([residual, level, jacobian.reshape(-1)]))
+        total = network.space.comm.allreduce(np.concatenate([residual, level, jacobian.reshape(-1)]))
         residual, level, jacobian = np.split(total, [size, 2 * size])
         return residual[1:], level[1:], jacobian.reshape(size, size)[1:, 1:]
 
     def _balance(self, state: _State, stage: _Stage) -> _State:
         """Shift u of each group of layers by a constant so that its energy balance closes (collective)."""
-        problem = self.problem
-        if problem.n_groups == 0:
+        network = self.network
+        if network.n_groups == 0:
             return state
-        free = problem.group >= 0
+        free = network.group >= 0
         for _ in range(NEWTON_LIMIT):
             residual, level, jacobian = self._groups(state, stage.h)
             if (np.abs(residual) <= level).all():
                 return state
             shift = np.zeros_like(state.u)
-            shift[free] = -np.linalg.solve(jacobian, residual)[problem.group[free]]
+            shift[free] = -np.linalg.solve(jacobian, residual)[network.group[free]]
             lowest = float((shift[free] / state.u[free]).min(initial=0.0))
-            lowest = problem.space.comm.allreduce(lowest, op=MPI.MIN)
+            lowest = network.space.comm.allreduce(lowest, op=MPI.MIN)
             if lowest < -0.9:
                 shift *= 0.9 / -lowest
             state = self._evaluate(state.u + shift, stage)
@@ -229,33 +230,33 @@ class HeatStepper:
         Raises:
             StepFailure: no convergence.
         """
-        problem = self.problem
+        network = self.network
         h = GAMMA * dt
         moving = None if change is None else change.moving
         mixed = None if change is None else change.mixed(dt)
         gain = 0.0 if change is None else change.gain
-        begin = stored(problem, u, f, moving)
+        begin = stored(network, u, f, moving)
         f1 = f if change is None else change.at(f, GAMMA)
         target1 = begin.amount + GAMMA * gain
         first = self.solve_stage(u, f1, target1, h, moving, mixed)
         heat1 = first.stored.heat(target1)
-        problem.close(first.flow, heat1 / h)
-        rate0 = np.where(problem.held, 0.0, problem.power(u, f, mixed).nodal)
+        network.close(first.flow, heat1 / h)
+        rate0 = np.where(network.held, 0.0, network.power(u, f, mixed).nodal)
         ones = [(h, first.flow, first.u)]
         target2 = begin.amount + gain + (dt - h) / h * (first.stored.amount - target1)
         lowest = target2 if moving is None else np.where(moving, 1.0, target2)
-        lowest = lowest - spin_energy.lowest_energy(problem)
-        least = float(lowest[~problem.held].min(initial=np.inf))
+        lowest = lowest - spin_energy.lowest_energy(network.problem)
+        least = float(lowest[~network.held].min(initial=np.inf))
         if moving is not None:  # entropy falls to that of T = 0 at the most
-            left = (target2 - spin_energy.lowest_entropy(problem))[moving & ~problem.held]
+            left = (target2 - spin_energy.lowest_entropy(network.problem))[moving & ~network.held]
             least = min(least, float(left.min(initial=np.inf)))
-        if problem.space.comm.allreduce(least, op=MPI.MIN) <= 0:
+        if network.space.comm.allreduce(least, op=MPI.MIN) <= 0:
             error = self._error(first, f1, 0.5 * (heat1 - h * rate0), h, moving)
             return self._finish(h, begin, u, f1, first, ones, error, change, heat1)
         f2 = f if change is None else change.fraction
         second = self.solve_stage(first.u, f2, target2, h, moving, mixed)
         heat2 = second.stored.heat(target2)
-        problem.close(second.flow, heat2 / h)
+        network.close(second.flow, heat2 / h)
         w0, w1, w2 = dt * ERROR_WEIGHTS
         # Rates of what is stored: of entropy, where that is it.
         rates = (rate0 / begin.factor, heat1 / (h * first.stored.factor), heat2 / (h * second.stored.factor))
@@ -287,15 +288,16 @@ class HeatStepper:
         if change is not None:
             moving = change.moving
             nodal = np.where(moving, state.energy - begin.energy - heat, 0.0)
-            work = float(self.problem.space.layer_sums(nodal).sum())
-        entropy = step_entropy(self.problem, begin, u, state.u, f, flows, moving)
+            work = float(self.network.space.layer_sums(nodal).sum())
+        entropy = step_entropy(self.network, begin, u, state.u, f, flows, moving)
         return Step(dt, state.u, f, work, total("contact"), total("bath"), source, entropy, error)
 
     def _scale(self, u: Floats, f: Floats, energy: Floats) -> Floats:
         """What errors of the nodal energies are measured against, J, (n_local,) (collective)."""
-        problem, hot = self.problem, self.problem.hottest(u)
+        network, hot = self.network, self.network.hottest(u)
         return np.asarray(
-            spin_energy.heat(problem, u, energy) + spin_energy.heat(problem, hot, problem.energy(hot, f)[0])
+            spin_energy.heat(network.problem, u, energy)
+            + spin_energy.heat(network.problem, hot, network.energy(hot, f)[0])
         )
 
     def _error(self, state: _State, f: Floats, error: Floats, h: float, moving: Bools | None) -> float:
@@ -304,21 +306,21 @@ class HeatStepper:
         In a layer that switches only the mean counts: how its nodes come to one temperature, in nanoseconds while its
         normal fraction moves in a straight line from nothing, is not resolved.
         """
-        problem = self.problem
-        space, n = problem.space, problem.space.n_owned
+        network = self.network
+        space, n = network.space, network.space.n_owned
         scale = self._scale(state.u, f, state.energy)
         # What relaxes within the step is damped by the method like 1/dt: filter twice, or it is taken for an error.
-        node = np.where(problem.held | (False if moving is None else moving), 0.0, error)[:n]
+        node = np.where(network.held | (False if moving is None else moving), 0.0, error)[:n]
         for _ in range(2):
-            node = state.slope[:n] * problem.matrix.solve(node, FILTER_TOLERANCE)
+            node = state.slope[:n] * network.matrix.solve(node, FILTER_TOLERANCE)
         weight = space.volume[:n]
         local = np.zeros(2)
         worst = 0.0
-        size = problem.n_groups + 1
-        owned = problem.group[:n] + 1
+        size = network.n_groups + 1
+        owned = network.group[:n] + 1
         sums = [np.bincount(owned, v[:n], minlength=size) for v in (error, scale, state.slope)]
         sums = list(space.comm.allreduce(np.array(sums))[:, 1:])
-        if problem.n_groups:
+        if network.n_groups:
             _, _, jacobian = self._groups(state, h)
             mean = sums[0]
             for _ in range(2):
@@ -382,30 +384,30 @@ class HeatStepper:
         Raises:
             StepFailure: no convergence.
         """
-        problem = self.problem
-        u, _, _ = problem.engage(u, f)
+        network = self.network
+        u, _, _ = network.equilibrate_ties(u, f)
         dt = min(self.first_dt(u, f), 1.0) or 1.0
         quiet = 0
         for _ in range(STEADY_LIMIT):
-            energy, _ = problem.energy(u, f)
+            energy, _ = network.energy(u, f)
             state = self.solve_stage(u, f, energy, dt)
-            change = np.abs(state.u - u) / (state.u + problem.hottest(state.u))
+            change = np.abs(state.u - u) / (state.u + network.hottest(state.u))
             u = state.u
-            moving = problem.space.comm.allreduce(float(change.max(initial=0.0)), op=MPI.MAX) > STEADY_TOLERANCE
+            moving = network.space.comm.allreduce(float(change.max(initial=0.0)), op=MPI.MAX) > STEADY_TOLERANCE
             quiet = 0 if moving else quiet + 1
             if quiet == 2:
-                problem.close(state.flow, np.asarray((state.energy - energy) / dt))
+                network.close(state.flow, np.asarray((state.energy - energy) / dt))
                 return u, state.flow
             dt *= 10.0
         raise StepFailure("heat: no steady state; is some layer without a bath?")
 
     def first_dt(self, u: Floats, f: Floats) -> float:
         """A first step that changes no layer's energy by more than about sqrt(rtol) / 2 of its scale (collective)."""
-        problem = self.problem
-        power = problem.power(u, f).nodal
-        scale = self._scale(u, f, problem.energy(u, f)[0])
-        free = ~problem.held
-        sums, scales = problem.space.layer_sums(np.where(free, power, 0.0), np.where(free, scale, 0.0))
+        network = self.network
+        power = network.power(u, f).nodal
+        scale = self._scale(u, f, network.energy(u, f)[0])
+        free = ~network.held
+        sums, scales = network.space.layer_sums(np.where(free, power, 0.0), np.where(free, scale, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
             shortest = float(np.where(sums == 0, np.inf, scales / np.abs(sums)).min())
         return 0.5 * float(np.sqrt(self.rtol)) * shortest

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 if TYPE_CHECKING:
-    from solvers.heat.problem import HeatProblem
+    from solvers.heat.network import ActiveNetwork
 
 Floats = npt.NDArray[np.float64]
 # A film whose temperatures even out in less than this part of a step has one temperature: its normal and its
@@ -51,34 +51,36 @@ class Change:
         return (self.evening > 0.0) & (self.evening < MIXED * dt)
 
 
-def change_to(problem: HeatProblem, u: Floats, f: Floats, new_f: Floats, gain: Floats | None = None) -> Change | None:
+def change_to(network: ActiveNetwork, u: Floats, f: Floats, new_f: Floats, gain: Floats | None = None) -> Change | None:
     """The change of the normal fraction from f to new_f in a step, None if there is none (collective).
 
     Args:
-        problem: the heat problem; layers tied by active perfect contacts move together.
+        network: the active network; layers tied by perfect contacts move together.
         u: T^2 at the start, K^2, (n_local,).
         f: normal fraction at the start, (n_local,).
         new_f: at the end, (n_local,).
         gain: entropy that losses make, J/K, (n_local,); None: none.
     """
-    space = problem.space
+    space = network.space
     gain = np.zeros_like(f) if gain is None else gain
     layers = space.layer_sums(((f != new_f) | (gain != 0.0)).astype(np.float64)) > 0
     if not layers.any():
         return None
-    groups = {int(g) for g, layer in zip(problem.group, space.layer, strict=True) if g >= 0 and layers[layer]}
+    groups = {int(g) for g, layer in zip(network.group, space.layer, strict=True) if g >= 0 and layers[layer]}
     groups = {g for part in space.comm.allgather(groups) for g in part}
-    moving = layers[space.layer] | np.isin(problem.group, sorted(groups))
-    return Change(new_f, gain, moving, np.where(layers, _evening_times(problem, u), 0.0)[space.layer])
+    moving = layers[space.layer] | np.isin(network.group, sorted(groups))
+    return Change(new_f, gain, moving, np.where(layers, _evening_times(network, u), 0.0)[space.layer])
 
 
-def _evening_times(problem: HeatProblem, u: Floats) -> Floats:
+def _evening_times(network: ActiveNetwork, u: Floats) -> Floats:
     """Slowest diffusion time (L/pi)^2 c/k along each layer, in either of its states, s, (n_layers,) (collective)."""
-    space = problem.space
+    space = network.space
     n = space.n_owned
     sums, volumes = space.layer_sums(u * space.volume, space.volume)
     times = []
-    for material, nodes, mean in zip(problem.materials, problem.layer_nodes, sums / volumes, strict=True):
+    for material, nodes, mean in zip(
+        network.problem.materials, network.problem.layer_nodes, sums / volumes, strict=True
+    ):
         x = space.x[nodes[nodes < n]]
         ends = np.concatenate([x.max(axis=0, initial=-np.inf), -x.min(axis=0, initial=np.inf)])
         top, bottom = np.split(np.asarray(space.comm.allreduce(ends, op=MPI.MAX)), 2)
@@ -117,32 +119,32 @@ class Stored:
         return np.maximum(self.slope + more, 0.1 * self.slope)
 
 
-def stored(problem: HeatProblem, u: Floats, f: Floats, moving: Bools | None) -> Stored:
+def stored(network: ActiveNetwork, u: Floats, f: Floats, moving: Bools | None) -> Stored:
     """What the nodes store at u (K^2) and f, (n_local,) each; `moving` as in `Change`, None for none."""
-    energy, slope = problem.energy(u, f)
+    energy, slope = network.energy(u, f)
     if moving is None:
         return Stored(energy, slope, energy, np.ones_like(u))
     amount, factor = energy.copy(), np.ones_like(u)
-    entropy = problem.entropy(u, f)
+    entropy = network.entropy(u, f)
     amount[moving], factor[moving] = entropy[moving], np.sqrt(u[moving])
     return Stored(energy, slope, amount, factor)
 
 
-def guesses(problem: HeatProblem, u: Floats, f: Floats, target: Floats, moving: Bools) -> list[Floats]:
+def guesses(network: ActiveNetwork, u: Floats, f: Floats, target: Floats, moving: Bools) -> list[Floats]:
     """Two states to start Newton's method from: films of one temperature, and nodes that exchange nothing (collective).
 
     Args:
-        problem: the heat problem.
+        network: the active network.
         u: K^2, (n_local,), kept outside moving nodes.
         f: normal fraction of the stage, (n_local,).
         target: entropy of moving nodes, J/K, (n_local,).
         moving: nodes that store entropy, (n_local,).
     """
-    space = problem.space
-    free = moving & ~problem.held
+    space = network.space
+    free = moving & ~network.held
     sums = space.layer_sums(*(np.where(free, v, 0.0) for v in (target, f * space.volume, space.volume)))
     uniform, alone = u.copy(), u.copy()
-    for k, (material, nodes) in enumerate(zip(problem.materials, problem.layer_nodes, strict=True)):
+    for k, (material, nodes) in enumerate(zip(network.problem.materials, network.problem.layer_nodes, strict=True)):
         entropy, normal, volume = (float(total[k]) for total in sums)
         if volume == 0.0:
             continue
@@ -154,4 +156,4 @@ def guesses(problem: HeatProblem, u: Floats, f: Floats, target: Floats, moving: 
         uniform[mine] = float(material.temperature_from_entropy(mean, normal / volume)) ** 2
         density = np.maximum(target[mine] / space.volume[mine], least + 1e-12 * (mean - least))
         alone[mine] = material.temperature_from_entropy(density, f[mine]) ** 2
-    return [problem.hold(uniform), problem.hold(alone)]
+    return [network.hold(uniform), network.hold(alone)]

@@ -67,7 +67,7 @@ class Recorder:
         sim = self.sim
         normal = self.working is None or (sim.switching and sim.switching.layer_fraction()[self.working] > 0.5)
         if event.cycle == 1 and not event.resumed and normal:
-            flow = sim.heat.power(sim.u, sim.f)
+            flow = sim.network.power(sim.u, sim.f)
             power = sim.scale * self._out_of(self.cold, flow.contact)
             self.power_initial = max(self.power_initial, power)
 

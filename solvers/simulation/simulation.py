@@ -21,7 +21,8 @@ from meshes.tagged import build_stack_mesh
 from solvers.case.blocks import PhaseBlock
 from solvers.case.model import Case
 from solvers.errors import ComputationError, StepFailure
-from solvers.heat.entropy import engage_entropy
+from solvers.heat.entropy import tie_entropy
+from solvers.heat.network import ActiveNetwork
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.simulation import build
 from solvers.simulation.events import CycleEnded, Event, PhaseEnded, PhaseStarted, Stepped
@@ -68,7 +69,7 @@ class Simulation:
             self.tagged = build_stack_mesh(self.stack, comm)
         with self.timed("setup"):
             self.heat, self.gates = build.heat_problem(case, self.tagged, self.stack)
-            self.stepper = HeatStepper(self.heat, case.solver.rtol)
+            self.stepper = HeatStepper(self.heat.activate(), case.solver.rtol)
             self.switching = build.switching(case, self.heat, self.stack)
             counting = build.spin_layers(case, self.heat)
             self._spins = SpinFields(self.heat.space, counting)
@@ -80,7 +81,6 @@ class Simulation:
         self.clock, self.ledger, self.counters = Clock(), Ledger(), Counters()
         self._set_materials(self._in_fields(dict.fromkeys(counting, 0.0)))
         self._heating: Floats | None = None
-        self._heating_power: dict[str, float] = {}
         if self.eddy is not None:
             for name in self.eddy.layers:
                 self.ledger.add_loss(f"eddy {name}", 0.0, 0.0, self.scale)
@@ -96,6 +96,11 @@ class Simulation:
             self.timings[part] = self.timings.get(part, 0.0) + time.perf_counter() - start
 
     # ---- what is there ---------------------------------------------------------------------------
+    @property
+    def network(self) -> ActiveNetwork:
+        """The heat problem with the contacts, baths and loads of the present phase on."""
+        return self.stepper.network
+
     @property
     def scale(self) -> float:
         """Devices per mesh: 4 on a quarter model."""
@@ -193,8 +198,8 @@ class Simulation:
 
     def _run_phase(self, phase: PhaseBlock, cycle: int) -> Iterator[Event]:
         with self.timed("heat"):
-            self.heat.activate([gate.name for gate in self.gates if gate.open(phase.name)])
-            self._engage()
+            self._activate([gate.name for gate in self.gates if gate.open(phase.name)])
+            self._equilibrate_ties()
             if self.clock.dt == 0.0:
                 self.clock.dt = min(self.stepper.first_dt(self.u, self.f), phase.duration)
         yield PhaseStarted(cycle, phase, self.clock.in_phase > 0.0)
@@ -239,12 +244,16 @@ class Simulation:
         clock.time += done
         return done
 
-    def _engage(self) -> None:
+    def _activate(self, names: list[str]) -> None:
+        """Let only these contacts, baths and loads conduct or heat from now on."""
+        self.stepper.network = self.heat.activate(names).heated("eddy", self._heating)
+
+    def _equilibrate_ties(self) -> None:
         """Bring nodes that a bath holds to its temperature and book the heat."""
         before = self.u
-        self.u, bath, contact = self.heat.engage(before, self.f)
+        self.u, bath, contact = self.network.equilibrate_ties(before, self.f)
         self.ledger.add_flow(bath, contact, self.bath_temperature, self.scale)
-        self.ledger.add_produced(engage_entropy(self.heat, before, self.u, self.f), self.scale)
+        self.ledger.add_produced(tie_entropy(self.network, before, self.u, self.f), self.scale)
 
     def _switch(self, drive: float, rate: float, may_refuse: bool, dt: float | None = None) -> bool:
         """Let the films switch at a drive that changes at a rate (1/s); False: refused, too large a change.
@@ -276,7 +285,7 @@ class Simulation:
         self.u, work = self.heat.switch(self.u, self.f, self.f, materials)
         self._set_materials(materials)
         self.ledger.work += self.scale * work
-        self._engage()
+        self._equilibrate_ties()
 
     def _set_fraction(self, f: Floats, rate: float, pattern: Pattern | None) -> None:
         """Change the normal fraction, each node at constant entropy but for losses; the energy comes from the field.
@@ -292,7 +301,7 @@ class Simulation:
         self.ledger.work += self.scale * work
         for mechanism, (heat, entropy) in lost.items():
             self.ledger.add_loss(mechanism, heat, entropy, self.scale)
-        self._engage()
+        self._equilibrate_ties()
 
     # ---- eddy currents ---------------------------------------------------------------------------
     def _start_at_rest(self, drive: float) -> None:
@@ -311,7 +320,8 @@ class Simulation:
 
     def _heat_with(self, heating: Floats | None) -> None:
         """Let eddy currents heat the nodes (W) from now on."""
-        self._heating, self._heating_power = heating, self.heat.heat_with("eddy", heating)
+        self._heating = heating
+        self.stepper.network = self.network.heated("eddy", heating)
 
     def _hold_step(self, drive: float, left: float) -> tuple[float, bool]:
         """Length of the next step of a hold (s), and whether the field has to be followed in it."""
@@ -329,7 +339,7 @@ class Simulation:
 
     def _negligible_energy(self) -> float:
         """Energy (J, of this mesh) that makes no difference to a layer that conducts, by the tolerance of a step."""
-        energy = self.heat.energy(self.u, self.f)[0] + self.heat.energy(self.heat.hottest(self.u), self.f)[0]
+        energy = self.heat.energy(self.u, self.f)[0] + self.heat.energy(self.network.hottest(self.u), self.f)[0]
         sums = self.heat.space.layer_sums(energy)
         assert self.eddy is not None
         conducting = [self.heat.space.layer_number(name) for name in self.eddy.layers]
@@ -379,7 +389,7 @@ class Simulation:
         before = self.totals().entropy.sum() + self.ledger.entropy_out
         self.u = step.u
         self.ledger.add_step(step, self.bath_temperature, self.scale)
-        for mechanism, power in self._heating_power.items():
+        for mechanism, power in self.network.heating_power.items():
             self.ledger.add_loss(mechanism, power * step.dt, 0.0, self.scale)  # its entropy is in the step's
         entropies = self.totals().entropy
         entropy = entropies.sum()

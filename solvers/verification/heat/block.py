@@ -19,6 +19,7 @@ from fem.materials.bcs_theory import WEAK_COUPLING
 from fem.materials.library import get_material
 from fem.materials.material import Material
 from meshes.boxes import Slab, layered_box
+from solvers.heat.network import ActiveNetwork
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.verification.report import Row
@@ -70,11 +71,20 @@ class Block:
         heat_layers = {name: HeatLayer(layer[0], [name]) for name, layer in zip(names, layers, strict=True)}
         self.heat = HeatProblem(tagged, heat_layers, contacts, baths)
         self.space = self.heat.space
-        self.stepper = HeatStepper(self.heat, rtol)
+        self.stepper = HeatStepper(self.heat.activate(), rtol)
         start = np.array([layer[3] for layer in layers])
         self.u: Floats = start[self.space.layer] ** 2
         self.f: Floats = np.ones(self.space.n_local)
         self.first_law = self.second_law = 0.0
+
+    @property
+    def network(self) -> ActiveNetwork:
+        """Its contacts and baths that are on."""
+        return self.stepper.network
+
+    def activate(self, names: Sequence[str]) -> None:
+        """Let only these contacts and baths conduct from now on."""
+        self.stepper.network = self.heat.activate(names)
 
     def temperatures(self) -> list[float]:
         """Of the layers: root of the mean of T^2, K."""

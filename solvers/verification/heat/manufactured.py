@@ -100,7 +100,7 @@ def _solve(
     )
     space = heat.space
     f = np.ones(space.n_local)
-    u, flow = HeatStepper(heat).steady(np.full(space.n_local, BATH**2), f)
+    u, flow = HeatStepper(heat.activate()).steady(np.full(space.n_local, BATH**2), f)
     T = np.sqrt(u)
     error = (T - exact.temperature(space.x, space.layer == 1)) ** 2 * space.volume
     square = float(space.layer_sums(error).sum() / space.layer_sums(space.volume).sum())
@@ -200,7 +200,7 @@ def _between_baths(
         [Bath("hot", "lower", hot, () if hold else ["bottom"]), Bath("cold", "upper", cold, ["top"])],
     )
     u = np.full(heat.space.n_local, 0.5 * (hot**2 + cold**2))
-    _, flow = HeatStepper(heat).steady(u, np.ones(heat.space.n_local))
+    _, flow = HeatStepper(heat.activate()).steady(u, np.ones(heat.space.n_local))
     return flow.contact["contact"] / (CHIP[0] * CHIP[1])
 
 
@@ -260,7 +260,7 @@ def time_convergence(comm: MPI.Intracomm) -> list[Row]:
 
 
 def _at_hottest(block: Block, u: Floats) -> Floats:
-    return block.heat.energy(block.heat.hottest(u), block.f)[0]
+    return block.heat.energy(block.network.hottest(u), block.f)[0]
 
 
 def slab_estimate(comm: MPI.Intracomm) -> list[Row]:
@@ -280,7 +280,7 @@ def slab_estimate(comm: MPI.Intracomm) -> list[Row]:
         step = block.stepper.step(u, block.f, dt * unit)
         reference = block.stepper.advance(u, block.f, dt * unit).u
         # All is linear here: energy and u^2 have one factor.
-        relative = (step.u - reference) / (reference + block.heat.hottest(reference))
+        relative = (step.u - reference) / (reference + block.network.hottest(reference))
         volume = block.space.volume
         sums = block.space.layer_sums(relative**2 * volume, (step.u - reference) * volume, step.u * volume, volume)
         true = max(float(np.sqrt(sums[0, 0] / sums[3, 0])), abs(float(sums[1, 0] / (2 * sums[2, 0]))))

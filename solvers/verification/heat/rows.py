@@ -154,7 +154,7 @@ def latent_heat(comm: MPI.Intracomm) -> list[Row]:
         heat = 0.0
         for k in range(steps):
             block.switch((k + 1) / steps)
-            block.u, given, _ = block.heat.engage(block.u, block.f)
+            block.u, given, _ = block.network.equilibrate_ties(block.u, block.f)
             heat -= given["bath"]
         heats.append(heat / (AREA * 1e-3))
     order = float(np.log2((heats[0] - heats[1]) / (heats[1] - heats[2])))
@@ -173,15 +173,15 @@ def reversible_cycle(comm: MPI.Intracomm) -> list[Row]:
     block = Block(comm, [(ta, 1e-3, 1, zero)], [], [Bath("cold", "0", 0.1), Bath("hot", "0", zero)])
     volume = AREA * 1e-3
     block.f[:] = 0.0
-    block.heat.activate([])
+    block.activate([])
     work = block.switch(1.0)
-    block.heat.activate(["cold"])
-    block.u, given, _ = block.heat.engage(block.u, block.f)
+    block.activate(["cold"])
+    block.u, given, _ = block.network.equilibrate_ties(block.u, block.f)
     taken = -given["cold"] / volume
-    block.heat.activate([])
+    block.activate([])
     work = (work + block.switch(0.0)) / volume
-    block.heat.activate(["hot"])
-    block.u, given, _ = block.heat.engage(block.u, block.f)
+    block.activate(["hot"])
+    block.u, given, _ = block.network.equilibrate_ties(block.u, block.f)
     dumped = given["hot"] / volume
 
     # Work of the field over the cycle, the loop integral of H dB on both isentropes: with B = f mu0 H and the law
@@ -297,7 +297,7 @@ def unlike_superconductors(comm: MPI.Intracomm) -> list[Row]:
     layers = [(nb, 1e-6, 1, 0.2), (ta, 1e-6, 1, 1.0)]
     block = Block(comm, layers, [TunnelJunction(nb, ta, JUNCTION)])
     block.f[:] = 0.0
-    flow = block.heat.power(block.u, block.f)
+    flow = block.network.power(block.u, block.f)
     return [Row(case, "power from Ta to Nb (W)", 6.0129e-12, -flow.contact["0|1"], 1e-4)]
 
 

@@ -57,7 +57,7 @@ def test_two_slabs_and_a_linear_conductance(comm, shape, swapped):
         [Contact("contact", *sides, ["0|1"], Conductance(h))],
         [Bath("warm", "0", warm, ["bottom"]), Bath("cold", "1", cold, ["top"])],
     )
-    u, flow = HeatStepper(problem).steady(*problem.state(290.0))
+    u, flow = HeatStepper(problem.activate()).steady(*problem.state(290.0))
     T, space = np.sqrt(u), problem.space
     q = (warm - cold) / (1e-3 / k[0] + 1 / h + 1e-3 / k[1])
     assert flow.contact["contact"] == pytest.approx((-1 if swapped else 1) * q * 1e-6, rel=1e-10)
@@ -79,7 +79,7 @@ def test_transient_against_its_fourier_series(comm):
     )
     start, f = problem.state(lambda x: 1.0 + 0.2 * np.sin(np.pi * x[2] / length))
     time = 0.1 * length**2 * c / k
-    end = HeatStepper(problem, rtol=1e-9).advance(start, f, time).u
+    end = HeatStepper(problem.activate(), rtol=1e-9).advance(start, f, time).u
     middle = problem.space.at(np.sqrt(end), "0", [[0.3e-3, 0.7e-3, length / 2]])[0]
     rate = (2 * n * np.sin(np.pi / (2 * n))) ** 2 * 0.1
     assert middle - 1.0 == pytest.approx(0.2 * np.exp(-rate), rel=1e-5)
@@ -96,7 +96,7 @@ def test_three_unequal_layers_with_a_heated_one(comm):
         [Bath("bottom", "0", ends[0], ["bottom"]), Bath("top", "2", ends[1], ["top"])],
         [Source("heater", "1", power)],
     )
-    _, flow = HeatStepper(problem).steady(*problem.state({"0": 0.3, "1": 0.2, "2": 0.1}))
+    _, flow = HeatStepper(problem.activate()).steady(*problem.state({"0": 0.3, "1": 0.2, "2": 0.1}))
     thick = [n * unit for n in heights]
     below, above = thick[0] / k[0] + 1 / h[0], thick[2] / k[2] + 1 / h[1]
     heat = power / unit**2  # W/m^2 that the middle layer adds, half of it on the way on the average
@@ -117,16 +117,16 @@ def test_temperatures_that_vary_over_a_face(comm):
         return HeatProblem(pile(comm, (1,), 4, 1e-3), {"0": HeatLayer(plain(2.0), ["0"])}, baths=baths)
 
     held = problem(None, ("x-", "x+"))
-    u, flow = HeatStepper(held).steady(*held.state(2.0))
+    u, flow = HeatStepper(held.activate()).steady(*held.state(2.0))
     np.testing.assert_allclose(np.sqrt(u), harmonic(held.space.x.T), rtol=1e-9)
     assert sum(flow.bath.values()) == pytest.approx(0.0, abs=1e-9)
 
     behind = problem(Conductance(1e4), ())
     u, f = behind.state(harmonic)
-    assert behind.power(u, f).bath["top"] == pytest.approx(0.0, abs=1e-15)
+    assert behind.activate().power(u, f).bath["top"] == pytest.approx(0.0, abs=1e-15)
     u, f = behind.state(lambda x: harmonic(x) + 0.01)
-    assert behind.power(u, f).bath["top"] == pytest.approx(1e4 * 0.01 * 1e-6, rel=1e-9)
-    step = HeatStepper(behind).step(behind.hold(u), f, 1e-3)
+    assert behind.activate().power(u, f).bath["top"] == pytest.approx(1e4 * 0.01 * 1e-6, rel=1e-9)
+    step = HeatStepper(behind.activate()).step(behind.activate().hold(u), f, 1e-3)
     assert step.entropy["top"] > 0.0
 
 
@@ -139,7 +139,7 @@ def test_heat_source_on_a_patch(comm):
         baths=[Bath("bath", "0", 0.1, ["bottom"])],
         sources=[Source("qubit", "0", power, ["top"], patch=(0.0, 0.4e-3, 0.0, 0.5e-3))],
     )
-    u, flow = HeatStepper(problem).steady(*problem.state(0.1))
+    u, flow = HeatStepper(problem.activate()).steady(*problem.state(0.1))
     T = np.sqrt(u)
     assert flow.bath["bath"] == pytest.approx(power, rel=1e-10)
     assert problem.space.mean(T)["0"] - 0.1 == pytest.approx(power / 1e-6 * 1e-3 / (2 * k), rel=1e-9)

@@ -74,7 +74,7 @@ def test_chain_of_perfect_contacts_is_one_body(comm, rank_of, swap):
     baths = [Bath("hot", "a", 0.3, ["bottom"]), Bath("cold", "c", 0.1, ["top"])]
     heat = problem(comm, contacts, baths, materials=(PLAIN,) * 3, rank_of=rank_of)
     f = np.ones(heat.space.n_local)
-    u, flow = HeatStepper(heat).steady(start(heat, 0.1, 0.2, 0.3), f)
+    u, flow = HeatStepper(heat.activate()).steady(start(heat, 0.1, 0.2, 0.3), f)
     exact = 0.3 - 0.2 * heat.space.x[:, 2] / 3.5e-3
     np.testing.assert_allclose(np.sqrt(u), exact, rtol=1e-8)
     power = 3.0 * 0.2 / 3.5e-3 * 2e-4
@@ -91,12 +91,12 @@ def test_merged_bodies_come_to_one_temperature(comm, rank_of):
     f = np.ones(heat.space.n_local)
     u = start(heat, 0.1, 0.2, 0.4)
     before = heat.space.layer_sums(heat.energy(u, f)[0])
-    new, bath, contact = heat.engage(u, f)
+    new, bath, contact = heat.activate().equilibrate_ties(u, f)
     after = heat.space.layer_sums(heat.energy(new, f)[0])
     assert after.sum() == pytest.approx(before.sum(), rel=1e-13)
     assert contact == pytest.approx({"a|b": before[0] - after[0], "b|c": after[2] - before[2]}, rel=1e-12)
     assert bath == {}
-    stepper = HeatStepper(heat, 1e-4)
+    stepper = HeatStepper(heat.activate(), 1e-4)
     u = stepper.advance(new, f, 1e3).u
     capacity = VOLUMES * [50.0, 20.0, 50.0]
     final = capacity @ [0.1, 0.2, 0.4] / capacity.sum()
@@ -110,10 +110,10 @@ def test_merged_nodes_of_any_law(materials):
     heat = problem(MPI.COMM_SELF, [perfect("a", "b"), perfect("b", "c")], materials=materials)
     f = np.where(heat.space.layer == 1, 0.3, 0.0)
     u = start(heat, 1e-4, 2.0, 0.3)
-    new, _, _ = heat.engage(u, f)
+    new, _, _ = heat.activate().equilibrate_ties(u, f)
     before, after = heat.energy(u, f)[0].sum(), heat.energy(new, f)[0].sum()
     assert after == pytest.approx(before, rel=1e-12)
-    i, j = heat._contact_links[0].i, heat._contact_links[0].j
+    i, j = heat.contact_links[0].i, heat.contact_links[0].j
     np.testing.assert_array_equal(new[i], new[j])
     assert 1e-4 < np.sqrt(new[i[0]]) < 2.0
 
@@ -124,9 +124,9 @@ def test_a_bath_holds_through_perfect_contacts(comm, held):
     """Both ends of the chain: the middle layer's faces are held too, and all heat passes the right contacts."""
     heat = problem(comm, [perfect("a", "b"), perfect("b", "c")], [Bath("bath", held, 0.1)])
     f = np.ones(heat.space.n_local)
-    u, _, _ = heat.engage(start(heat, 0.3, 0.3, 0.3), f)
+    u, _, _ = heat.activate().equilibrate_ties(start(heat, 0.3, 0.3, 0.3), f)
     energy = heat.space.layer_sums(heat.energy(u, f)[0])
-    step = HeatStepper(heat, 1e-4).advance(u, f, 1e3)
+    step = HeatStepper(heat.activate(), 1e-4).advance(u, f, 1e3)
     np.testing.assert_allclose(np.sqrt(step.u), 0.1, rtol=1e-9)
     lost = energy - heat.space.layer_sums(heat.energy(step.u, f)[0])
     far = 0 if held == "c" else 2
@@ -146,15 +146,13 @@ def test_ideal_contact_empties_a_layer_at_once(comm, swap):
     cold = Contact("cold", "b", "c", ["b|c"], Conductance(7.0))
     heat = problem(comm, [hot, cold], [Bath("bath", "a", 0.1)])
     f = np.ones(heat.space.n_local)
-    heat.activate([])
     u = start(heat, 0.1, 0.7, 0.4)
-    heat.activate(["hot", "cold", "bath"])
-    u, bath, through = heat.engage(u, f)
+    u, bath, through = heat.activate().equilibrate_ties(u, f)
     assert spread(heat, u, "b") == (0.1, 0.1)
     given = 20.0 * VOLUMES[1] * 0.6
     assert bath["bath"] == pytest.approx(given, rel=1e-12)
     assert through["hot"] == pytest.approx(given if swap else -given, rel=1e-12)
-    step = HeatStepper(heat).advance(u, f, 3.0)
+    step = HeatStepper(heat.activate()).advance(u, f, 3.0)
     assert spread(heat, step.u, "b") == (0.1, 0.1)
     lost = 50.0 * VOLUMES[2] * (0.4 - mean(heat, step.u)[2])
     assert lost > 0
@@ -168,17 +166,17 @@ def test_ideal_contact_empties_a_layer_at_once(comm, swap):
 )
 def test_ideal_contact_needs_one_layer_held(baths):
     with pytest.raises(ValueError, match="just one of its layers must be held"):
-        problem(MPI.COMM_SELF, [Contact("hot", "a", "b", ["a|b"], None, ideal=True)], baths)
+        problem(MPI.COMM_SELF, [Contact("hot", "a", "b", ["a|b"], None, ideal=True)], baths).activate()
 
 
 @pytest.mark.mpi
 def test_switching_a_perfect_contact_off(comm):
     heat = problem(comm, [perfect("a", "b"), Contact("b|c", "b", "c", ["b|c"], Conductance(0.0))])
     f = np.ones(heat.space.n_local)
-    heat.activate(["b|c"])
-    u, _, contact = heat.engage(start(heat, 0.1, 0.2, 0.4), f)
+    network = heat.activate(["b|c"])
+    u, _, contact = network.equilibrate_ties(start(heat, 0.1, 0.2, 0.4), f)
     assert contact == {"a|b": 0.0, "b|c": 0.0}
-    step = HeatStepper(heat).advance(u, f, 100.0)
+    step = HeatStepper(network).advance(u, f, 100.0)
     np.testing.assert_array_equal(step.u, start(heat, 0.1, 0.2, 0.4))
     assert step.contact["b|c"] == 0.0
 
@@ -190,8 +188,8 @@ def test_very_good_contact_is_a_perfect_one(comm):
         contacts = [Contact("a|b", "a", "b", ["a|b"], law), Contact("b|c", "b", "c", ["b|c"], Conductance(30.0))]
         heat = problem(comm, contacts, [Bath("bath", "c", 0.1, ["top"])])
         f = np.ones(heat.space.n_local)
-        u, _, _ = heat.engage(start(heat, 0.3, 0.3, 0.3), f)
-        step = HeatStepper(heat, 1e-6).advance(u, f, 0.5)
+        u, _, _ = heat.activate().equilibrate_ties(start(heat, 0.3, 0.3, 0.3), f)
+        step = HeatStepper(heat.activate(), 1e-6).advance(u, f, 0.5)
         results.append([*mean(heat, step.u), step.bath["bath"], step.contact["a|b"], step.contact["b|c"]])
     np.testing.assert_allclose(results[0], results[1], rtol=2e-5)
 
@@ -208,7 +206,7 @@ def test_flow_and_its_sign_for_both_orders(comm, laws):
     flows = []
     for lower, upper in (("a", "b"), ("b", "a")):
         heat = problem(comm, [Contact("contact", lower, upper, ["a|b"], law)])
-        flow = heat.power(start(heat, 0.3, 0.2, 0.1), np.ones(heat.space.n_local))
+        flow = heat.activate().power(start(heat, 0.3, 0.2, 0.1), np.ones(heat.space.n_local))
         flows.append(flow.contact["contact"])
         sums = heat.space.layer_sums(flow.nodal)
         np.testing.assert_allclose(sums, [-abs(flows[-1]), abs(flows[-1]), 0.0], rtol=1e-12, atol=1e-20)
@@ -224,9 +222,9 @@ def test_bath_at_absolute_zero(comm):
     heat = problem(comm, contacts, [Bath("zero", "a", 0.0)], materials=(CU, CU, CU))
     f = np.ones(heat.space.n_local)
     with np.errstate(invalid="raise"):
-        u, _, _ = heat.engage(start(heat, 0.1, 0.2, 0.2), f)
+        u, _, _ = heat.activate().equilibrate_ties(start(heat, 0.1, 0.2, 0.2), f)
         before = heat.space.layer_sums(heat.energy(u, f)[0]).sum()
-        step = HeatStepper(heat, 1e-3).advance(u, f, 5e-4)
+        step = HeatStepper(heat.activate(), 1e-3).advance(u, f, 5e-4)
     after = heat.space.layer_sums(heat.energy(step.u, f)[0]).sum()
     assert 0 < after < 0.9 * before
     assert step.bath["zero"] == pytest.approx(before - after, rel=1e-11)
@@ -236,7 +234,7 @@ def test_bath_at_absolute_zero(comm):
 def test_volume_bath_counts_every_node_once(comm):
     law = ElectronPhonon(2e9)
     heat = problem(comm, (), [Bath("lattice", "b", 0.1, (), law)], materials=(CU, CU, CU))
-    flow = heat.power(start(heat, 0.3, 0.2, 0.3), np.ones(heat.space.n_local))
+    flow = heat.activate().power(start(heat, 0.3, 0.2, 0.3), np.ones(heat.space.n_local))
     assert flow.bath["lattice"] == pytest.approx(2e9 * (0.2**5 - 0.1**5) * 4e-7, rel=1e-12)
     np.testing.assert_allclose(heat.space.layer_sums(flow.nodal), [0, -flow.bath["lattice"], 0], rtol=1e-12)
 
@@ -256,8 +254,7 @@ def test_sources(comm):
     expected = {"volume": [1e-6, 0, 0], "face": [0, 0, 2e-6], "patch": [0, 0, 3e-6]}
     expected["density"] = [0, 4e-6 + 7.0 * 0.5e-2 * 4e-7, 0]
     for name, powers in expected.items():
-        heat.activate([name])
-        flow = heat.power(u, f)
+        flow = heat.activate([name]).power(u, f)
         np.testing.assert_allclose(heat.space.layer_sums(flow.nodal), powers, rtol=1e-12, atol=1e-20)
         assert flow.source == pytest.approx(sum(powers), rel=1e-12)
         if name in ("face", "patch"):
@@ -266,7 +263,7 @@ def test_sources(comm):
             assert not flow.nodal[(x > 0.76e-2) | (y < 0.4e-2)].any()
     # Smaller than a cell: its power goes to the corner of the cell that it is in.
     heat = problem(comm, sources=[Source("tiny", "c", 1e-6, ["top"], (1e-4, 2e-4, 1e-4, 2e-4))])
-    powers = heat.power(u, f).nodal
+    powers = heat.activate().power(u, f).nodal
     assert powers.sum() == pytest.approx(powers[(x == 0) & (y == 0)].sum(), rel=1e-12)
     with pytest.raises(ValueError, match="outside the face"):
         problem(comm, sources=[Source("off", "c", 1e-6, ["top"], (2e-2, 3e-2, 0.0, 1e-2))])
@@ -284,7 +281,7 @@ def test_patch_on_a_quarter():
         source = Source("load", "a", 1e-5 * factor**2, ["top"], patch)
         bath = Bath("bath", "a", 0.1, ["bottom"], Conductance(1.0))
         heat = HeatProblem(tagged, {"a": HeatLayer(PLAIN, ["a"])}, (), [bath], [source])
-        u, flow = HeatStepper(heat).steady(np.full(heat.space.n_local, 0.01), np.ones(heat.space.n_local))
+        u, flow = HeatStepper(heat.activate()).steady(np.full(heat.space.n_local, 0.01), np.ones(heat.space.n_local))
         corner = 1e-2 if whole else 0.0  # the middle of the device
         x, y, z = heat.space.x.T
         inside = (np.abs(z - 1e-3) < 1e-9) & (x > corner - 1e-9) & (y > corner - 1e-9)
@@ -322,7 +319,7 @@ def test_a_step_too_long_is_refused():
     """Where the second stage would go negative, the backward-Euler step that is left must own up to its error."""
     contact = Contact("a|b", "a", "b", ["a|b"], TunnelJunction(CU, CU, 2e-6))
     heat = problem(MPI.COMM_SELF, [contact], materials=(CU, CU, CU))
-    step = HeatStepper(heat, 1e-3).step(start(heat, 0.2, 1e-3, 0.1), np.ones(heat.space.n_local), 1e3)
+    step = HeatStepper(heat.activate(), 1e-3).step(start(heat, 0.2, 1e-3, 0.1), np.ones(heat.space.n_local), 1e3)
     assert step.dt < 1e3
     assert step.error > 5
 
@@ -341,8 +338,8 @@ def full_run(comm, rank_of):
     heat = problem(comm, contacts, baths, sources, (TA, CU, CU), rank_of=rank_of)
     x = heat.space.x
     f = np.where(heat.space.layer == 0, np.clip(x[:, 0] / 5e-3, 0.0, 1.0), 1.0)
-    u, _, given = heat.engage((0.2 + 0.1 * np.cos(300 * x[:, 1]) * np.cos(900 * x[:, 2])) ** 2, f)
-    step = HeatStepper(heat, 1e-3).advance(u, f, 1e-4)
+    u, _, given = heat.activate().equilibrate_ties((0.2 + 0.1 * np.cos(300 * x[:, 1]) * np.cos(900 * x[:, 2])) ** 2, f)
+    step = HeatStepper(heat.activate(), 1e-3).advance(u, f, 1e-4)
     steps = [*step.contact.values(), *step.bath.values(), step.source, *step.entropy.values(), *given.values()]
     return np.array([*mean(heat, step.u), *steps])
 

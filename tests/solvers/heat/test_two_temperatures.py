@@ -63,8 +63,8 @@ def test_cooling_to_a_lattice_at_zero(comm, rank_of):
     assert duration == pytest.approx(14.173e-6, rel=1e-4)
     heat = block(comm, baths=[Bath("cold", "cu.lattice", NOTHING)], rank_of=rank_of)
     f = np.ones(heat.space.n_local)
-    u, _, _ = heat.engage(start(heat, 0.2, 0.2), f)
-    step = HeatStepper(heat, 1e-7).advance(u, f, duration)
+    u, _, _ = heat.activate().equilibrate_ties(start(heat, 0.2, 0.2), f)
+    step = HeatStepper(heat.activate(), 1e-7).advance(u, f, duration)
     T = np.sqrt(step.u[heat.space.nodes("cu")])
     np.testing.assert_allclose(T, 0.1, rtol=1e-5)
     lost = 0.5 * GAMMA * (0.2**2 - 0.1**2) * VOLUME
@@ -80,7 +80,7 @@ def test_heated_lattice_and_cooled_electrons(comm, power):
     baths = [Bath("cold", "cu", NOTHING, ["bottom"], junction)]
     heat = block(comm, baths=baths, sources=[Source("load", "cu.lattice", power)])
     f = np.ones(heat.space.n_local)
-    u, flow = HeatStepper(heat).steady(start(heat, 0.01, 0.01), f)
+    u, flow = HeatStepper(heat.activate()).steady(start(heat, 0.01, 0.01), f)
     hot, cold = mean(heat, u)[::-1]
     assert hot**5 - cold**5 == pytest.approx(power / (SIGMA * VOLUME), rel=1e-6)
     # What the copper itself resists is 1e-4 of the junction.
@@ -99,7 +99,7 @@ def test_junction_and_lattice_pull_equally_at_one_millikelvin():
     ]
     heat = block(MPI.COMM_SELF, baths=baths)
     f = np.ones(heat.space.n_local)
-    u, _ = HeatStepper(heat).steady(start(heat, 0.01, 0.01), f)
+    u, _ = HeatStepper(heat.activate()).steady(start(heat, 0.01, 0.01), f)
     assert mean(heat, u)[0] == pytest.approx(crossing, rel=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_balances_of_a_relaxation(comm):
     before, entropy = (heat.space.layer_sums(v).sum() for v in (heat.energy(u, f)[0], heat.entropy(u, f)))
     # Energy density of the start, all at one temperature at last.
     common = float(CU.temperature_from_energy(0.5 * GAMMA * 0.1**2 + 0.25 * BETA))
-    coarse, fine = (HeatStepper(heat, rtol).advance(u, f, 1e-3) for rtol in (1e-4, 1e-6))
+    coarse, fine = (HeatStepper(heat.activate(), rtol).advance(u, f, 1e-3) for rtol in (1e-4, 1e-6))
     np.testing.assert_allclose(np.sqrt(fine.u), common, rtol=1e-9)
     after, last = (heat.space.layer_sums(v).sum() for v in (heat.energy(fine.u, f)[0], heat.entropy(fine.u, f)))
     assert after == pytest.approx(before, rel=1e-12)
@@ -138,7 +138,7 @@ def test_strong_coupling_is_one_temperature(conductance):
     ends = []
     for heat in (one, two):
         u = np.full(heat.space.n_local, 0.04)
-        ends.append(HeatStepper(heat, 1e-6).advance(u, np.ones_like(u), duration))
+        ends.append(HeatStepper(heat.activate(), 1e-6).advance(u, np.ones_like(u), duration))
     expected = mean(one, ends[0].u)[0]
     assert expected < 0.17
     np.testing.assert_allclose(mean(two, ends[1].u), expected, rtol=2e-5)
@@ -153,7 +153,7 @@ def test_weak_link_against_an_independent_integration():
     heat = block(MPI.COMM_SELF, baths=baths, material=weak)
     f = np.ones(heat.space.n_local)
     duration = 1.0
-    step = HeatStepper(heat, 1e-6).advance(start(heat, 0.2, 0.2), f, duration)
+    step = HeatStepper(heat.activate(), 1e-6).advance(start(heat, 0.2, 0.2), f, duration)
 
     def rates(_, T):
         coupled = sigma * VOLUME * (T[0] ** 5 - T[1] ** 5)

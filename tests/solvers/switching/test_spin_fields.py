@@ -77,7 +77,7 @@ def test_cool_down_through_a_junction(comm, hot, cold, field, duration, coarse):
         u = np.full(heat.space.n_local, hot**2)
         f = np.ones_like(u)
         steps = []
-        end = HeatStepper(heat, rtol).advance(u, f, duration, steps.append)
+        end = HeatStepper(heat.activate(), rtol).advance(u, f, duration, steps.append)
         np.testing.assert_allclose(np.sqrt(end.u), exact, rtol=error)
         lost = float(heat.space.layer_sums(heat.energy(u, f)[0] - heat.energy(end.u, f)[0])[0])
         assert end.bath["film"] == pytest.approx(lost, rel=1e-10)
@@ -94,7 +94,7 @@ def test_exchange_with_a_layer_without_spins():
     heat = HeatProblem(tagged, layers, [contact])
     f = np.ones(heat.space.n_local)
     u = np.array([0.05, 0.005])[heat.space.layer] ** 2
-    end = HeatStepper(heat, 1e-5).advance(u, f, 3e4)
+    end = HeatStepper(heat.activate(), 1e-5).advance(u, f, 3e4)
     before, after = (heat.space.layer_sums(heat.energy(v, f)[0]).sum() for v in (u, end.u))
     scale = heat.space.layer_sums(spin_energy.heat(heat, u, heat.energy(u, f)[0])).sum()
     assert abs(after - before) < 1e-12 * scale

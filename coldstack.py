@@ -9,6 +9,7 @@ DOLFINx is not installed.
     Meshes: TaggedMesh, tag_mesh, read_gmsh, LayerGeometry, StackGeometry, build_stack_mesh
     Magnetic field: FieldProblem, TransportCurrent, AppliedField, Imposed
     Heat: HeatProblem, HeatLayer, Contact, Bath, Source, HeatStepper
+    ParaView: to_paraview
     Constants: MU0
 """
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from solvers.heat.parts import Source as Source
     from solvers.heat.problem import HeatProblem as HeatProblem
     from solvers.heat.stepper import HeatStepper as HeatStepper
+    from solvers.output.paraview import to_paraview as to_paraview
     from solvers.output.result import Result as Result
 
 _HOMES = {
@@ -74,6 +76,7 @@ _HOMES = {
     "solvers.heat.parts": ["Bath", "Contact", "HeatLayer", "Source"],
     "solvers.heat.problem": ["HeatProblem"],
     "solvers.heat.stepper": ["HeatStepper"],
+    "solvers.output.paraview": ["to_paraview"],
     "solvers.output.result": ["Result"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -8,6 +8,7 @@ Lagrange of degree 1), so that the jumps at interfaces are in the file as they a
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import dolfinx.fem
@@ -15,11 +16,14 @@ import dolfinx.io
 import dolfinx.mesh
 import numpy as np
 import numpy.typing as npt
+from mpi4py import MPI
 
 from fem.constants import MU0
 from fem.materials.two_temperatures import layer_of
+from fem.spaces.layerwise import LayerwiseSpace
 from meshes import compat
 from solvers.errors import ComputationError
+from solvers.heat.problem import HeatProblem
 from solvers.simulation.simulation import Simulation
 from solvers.switching.switching import Switching
 
@@ -32,7 +36,8 @@ def write_fields(sim: Simulation, folder: Path, name: str) -> list[Path]:
 
     NAME-temperature.bp, on the cells of the layers and their barriers: `temperature_K`, `lattice_temperature_K` (only
     where some layer has two temperatures; then `temperature_K` is that of the electrons), `normal_fraction` (1 outside
-    superconductors) and `material_number`: the number of the layer whose material it is, 1 for the lowest.
+    superconductors) and `material_number`: the number of the layer whose material it is, 1 for the lowest;
+    `names.json` in the folder of each file says which is which.
 
     NAME-field.bp, on all cells, only for a case with a drive: `B_T`, `H_A_per_m` = B / mu0, `J_A_per_m2` (the
     supercurrent), and `normal_fraction` and `material_number` again (of the columns, as the field problem has them;
@@ -49,44 +54,91 @@ def write_fields(sim: Simulation, folder: Path, name: str) -> list[Path]:
     Raises:
         ComputationError: the folder cannot be made; raised on all ranks.
     """
+    _make_folder(folder, sim.comm)
+    materials = _materials(sim.heat.space)
+    paths = [folder / f"{name}-temperature.bp"]
+    _write(paths[0], temperature_functions(sim.heat.space, sim.u, sim.f), sim.clock.time, materials)
+    if sim.switching is not None:
+        paths.append(folder / f"{name}-field.bp")
+        _write(paths[1], field_functions(sim, sim.switching), sim.clock.time, materials)
+    return paths
+
+
+def to_paraview(path: Path | str, problem: HeatProblem, u: Floats, f: Floats, time: float = 0.0) -> Path:
+    """Write a state of a heat problem for ParaView (collective), as the temperature of a run is written.
+
+    `temperature_K` with its jumps between layers, `lattice_temperature_K` (only where some layer has two
+    temperatures), `normal_fraction`, and `material_number`: 1 for the first layer of the problem, and so on;
+    `names.json` in the folder says which is which.
+
+    Args:
+        path: what to open in ParaView, ending in .bp (a folder); replaced if it is there.
+        problem: the heat problem.
+        u: T^2 at its nodes, K^2, (n_local,).
+        f: normal fraction at its nodes, (n_local,).
+        time: time of the state, s.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: the path does not end in .bp, or u or f are of another problem.
+        ComputationError: the folder around it cannot be made; raised on all ranks.
+    """
+    path, space = Path(path), problem.space
+    if path.suffix != ".bp":
+        raise ValueError(f"{path}: a file for ParaView's ADIOS2VTXReader ends in .bp")
+    if space.comm.allreduce(any(np.shape(values) != (space.n_local,) for values in (u, f)), op=MPI.LOR):
+        raise ValueError(
+            f"u and f must have the shape ({space.n_local},) on this rank, as HeatProblem.state gives them"
+        )
+    _make_folder(path.parent, space.comm)
+    _write(path, temperature_functions(space, u, f), time, _materials(space))
+    return path
+
+
+def _make_folder(folder: Path, comm: MPI.Intracomm) -> None:
     problem = ""
-    if sim.comm.rank == 0:
+    if comm.rank == 0:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as failure:
             problem = str(failure)
-    problem = sim.comm.bcast(problem)
+    problem = comm.bcast(problem)
     if problem:
         raise ComputationError(f"the fields cannot be written: {problem}")
-    paths = [folder / f"{name}-temperature.bp"]
-    _write(paths[0], temperature_functions(sim), sim.clock.time)
-    if sim.switching is not None:
-        paths.append(folder / f"{name}-field.bp")
-        _write(paths[1], field_functions(sim, sim.switching), sim.clock.time)
-    return paths
 
 
-def _write(path: Path, functions: list[dolfinx.fem.Function], time: float) -> None:
-    with dolfinx.io.VTXWriter(functions[0].function_space.mesh.comm, path, functions, engine="BP4") as writer:
+def _materials(space: LayerwiseSpace) -> dict[str, dict[str, int]]:
+    """What the numbers of `material_number` mean."""
+    numbers = {name: k + 1 for k, name in enumerate(space.names) if layer_of(name) == name}
+    return {"material_number": numbers}
+
+
+def _write(path: Path, functions: list[dolfinx.fem.Function], time: float, names: dict[str, dict[str, int]]) -> None:
+    """Write functions on one mesh and, beside them, what numbers in them mean (collective)."""
+    comm = functions[0].function_space.mesh.comm
+    with dolfinx.io.VTXWriter(comm, path, functions, engine="BP4") as writer:
         writer.write(time)
+    if comm.rank == 0:
+        (path / "names.json").write_text(json.dumps(names, indent=2) + "\n", encoding="utf-8")
 
 
-def temperature_functions(sim: Simulation) -> list[dolfinx.fem.Function]:
+def temperature_functions(space: LayerwiseSpace, u: Floats, f: Floats) -> list[dolfinx.fem.Function]:
     """Temperature (K), normal fraction and material number on a mesh of the solid cells only (collective)."""
-    space = sim.heat.space
     solid = _without_ghosts(space.tagged.mesh, space.cells)
-    main = _main_cells(sim)
+    main = _main_cells(space)
     nodes = np.empty((space.cells.max(initial=-1) + 1, space.cell_nodes.shape[1]), dtype=np.int32)
     nodes[space.cells[main]] = space.cell_nodes[main]
     both = nodes.copy()
     both[space.cells[~main]] = space.cell_nodes[~main]
     nodes, both = nodes[solid.cell_map], both[solid.cell_map]
-    temperature: Floats = np.sqrt(np.maximum(sim.u, 0.0))
+    temperature: Floats = np.sqrt(np.maximum(u, 0.0))
     lattice = [_scalar(solid.mesh, "lattice_temperature_K", temperature[both])]
     return [
         _scalar(solid.mesh, "temperature_K", temperature[nodes]),
-        *(lattice if any(layer.electron_phonon for layer in sim.case.layer) else []),
-        _scalar(solid.mesh, "normal_fraction", sim.f[nodes]),
+        *(lattice if any(layer_of(name) != name for name in space.names) else []),
+        _scalar(solid.mesh, "normal_fraction", f[nodes]),
         _scalar(solid.mesh, "material_number", np.asarray(space.layer[nodes] + 1.0)),
     ]
 
@@ -110,7 +162,7 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
         flux, current = field.flux_density_at_corners(cells), field.current_density_at_corners(cells)
     space = sim.heat.space
     layer = np.zeros(len(fraction))
-    main = _main_cells(sim)
+    main = _main_cells(space)
     layer[space.cells[main]] = space.layer[space.cell_nodes[main, 0]] + 1.0
     corners = np.ones(flux.shape[1])
     return [
@@ -122,9 +174,8 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
     ]
 
 
-def _main_cells(sim: Simulation) -> npt.NDArray[np.bool_]:
-    """Which cells of the heat space are those of the case's layers, not of a lattice on the same cells."""
-    space = sim.heat.space
+def _main_cells(space: LayerwiseSpace) -> npt.NDArray[np.bool_]:
+    """Which cells of the heat space are those of the layers, not of a lattice on the same cells."""
     main = np.array([layer_of(name) == name for name in space.names])
     return np.asarray(main[space.layer[space.cell_nodes[:, 0]]])
 

@@ -360,7 +360,7 @@ def test_fields_have_both_temperatures(shared_tmp_path):
     case = comm.bcast(stack(shared_tmp_path) if comm.rank == 0 else None)
     sim = Simulation(case, comm)
     sim.u[:] = np.array([0.1, 0.2, 0.3])[sim.heat.space.layer] ** 2
-    functions = {function.name: function.x.array for function in temperature_functions(sim)}
+    functions = {function.name: function.x.array for function in temperature_functions(sim.heat.space, sim.u, sim.f)}
     number = functions["material_number"]
     assert set(np.unique(number)) <= {1.0, 2.0}
     np.testing.assert_allclose(functions["temperature_K"], np.where(number == 2, 0.2, 0.1), rtol=1e-14)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import adios2
+import dolfinx.mesh
 import numpy as np
 import pytest
 from mpi4py import MPI
 
+import coldstack as cs
 from fem.constants import MU0
 from solvers.case.model import load_case
 from solvers.errors import ComputationError
@@ -60,29 +63,32 @@ class Vtx:
     """What is in a file.
 
     Attributes:
-        x: corners of each cell in metres, (n_cells, 8, 3), in VTK's order.
+        x: corners of each cell in metres, (n_cells, corners, 3), in VTK's order.
         types: VTK cell types.
         time: s.
-        data: arrays by name, (n_cells, 8) or (n_cells, 8, 3).
+        names: what the numbers of an array mean.
+        data: arrays by name, (n_cells, corners) or (n_cells, corners, 3).
     """
 
     x: Any
     types: set[int]
     time: float
+    names: dict[str, dict[str, int]]
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def read(path: Path, ranks: int) -> Vtx:
+def read(path: Path, ranks: int, unit: float = 1e-6) -> Vtx:
     with adios2.FileReader(str(path), MPI.COMM_SELF) as file:
         variables = file.available_variables()
         blocks = range(ranks)
         assert int(np.sum(file.read("NumberOfEntities"))) == sum(len(_block(file, "connectivity", b)) for b in blocks)
         corners = [_block(file, "connectivity", b)[:, 1:] for b in blocks]
-        assert all((_block(file, "connectivity", b)[:, 0] == 8).all() for b in blocks)
+        assert all((_block(file, "connectivity", b)[:, 0] == corners[b].shape[1]).all() for b in blocks)
         out = Vtx(
-            np.concatenate([_block(file, "geometry", b)[corners[b]] for b in blocks]) * 1e-6,  # files: micrometres
+            np.concatenate([_block(file, "geometry", b)[corners[b]] for b in blocks]) * unit,
             set(np.atleast_1d(file.read("types")).tolist()),
             float(file.read("step")),
+            json.loads((path / "names.json").read_text(encoding="utf-8")),
         )
         known = ("NumberOf", "connectivity", "geometry", "step", "types", "vtk")
         for name in variables:
@@ -142,6 +148,7 @@ def test_temperatures_are_those_of_their_layers_and_places(written: Written) -> 
     file, counts = written.temperature, written.sim.tagged.info.group_cells
     assert file.types == {72}  # VTK_LAGRANGE_HEXAHEDRON
     assert file.time == 0.125
+    assert file.names == {"material_number": {"sink": 1, "working": 2, "load": 3}}
     assert set(file.data) == {"temperature_K", "normal_fraction", "material_number"}
     number = file.data["material_number"]
     wanted = [counts["sink"], counts["working"] + counts["working.barrier"], counts["load"]]
@@ -367,3 +374,57 @@ def test_a_folder_that_cannot_be_made(written: Written, shared_tmp_path: Path) -
     COMM.barrier()
     with pytest.raises(ComputationError, match="file"):
         write_fields(written.sim, blocked, "end")
+
+
+# ---- problems built in Python --------------------------------------------------------------------
+SHAPES = {"hexahedron": dolfinx.mesh.CellType.hexahedron, "tetrahedron": dolfinx.mesh.CellType.tetrahedron}
+
+
+def two_slabs(shape: str) -> cs.TaggedMesh:
+    """Slabs "a" and "b" of 1 mm each on top of each other; the mesh is in millimetres."""
+    mesh = dolfinx.mesh.create_box(
+        COMM, [[0, 0, 0], [1, 1, 2]], [3, 2, 4], SHAPES[shape], ghost_mode=dolfinx.mesh.GhostMode.shared_facet
+    )
+    cells = {"a": lambda x: x[2] < 1, "b": lambda x: x[2] > 1}
+    return cs.tag_mesh(mesh, cells, {"contact": lambda x: np.isclose(x[2], 1)}, 1e-3)
+
+
+def two_bodies(tagged: cs.TaggedMesh) -> cs.HeatProblem:
+    block = cs.Material("block", constant_conductivity=1.0, constant_heat_capacity=1.0)
+    layers = {name: cs.HeatLayer(block, [name]) for name in ("a", "b")}
+    return cs.HeatProblem(tagged, layers, [cs.Contact("a|b", "a", "b", ["contact"], cs.Conductance(1.0))], [])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_heat_state_of_a_problem_built_in_python(shared_tmp_path: Path, shape: str) -> None:
+    problem = two_bodies(two_slabs(shape))
+
+    def lower(x: Any) -> Any:
+        return 0.1 + 20.0 * x[0] + 30.0 * x[1] + 10.0 * x[2]
+
+    u, f = problem.state({"a": lower, "b": lambda x: 3.0 * lower(x)}, 0.25)
+    path = cs.to_paraview(shared_tmp_path / "new" / "state.bp", problem, u, f, time=2.5)
+    COMM.barrier()
+    if COMM.rank > 0:
+        return
+    file = read(path, COMM.size, unit=1e-3)
+    assert file.types == {72 if shape == "hexahedron" else 71}
+    assert file.time == 2.5
+    assert file.names == {"material_number": {"a": 1, "b": 2}}
+    assert set(file.data) == {"temperature_K", "normal_fraction", "material_number"}
+    assert len(file.x) == 24 * (1 if shape == "hexahedron" else 6)
+    number, x = file.data["material_number"], file.x
+    assert (number == np.where(x.mean(axis=1)[:, 2] < 1e-3, 1.0, 2.0)[:, None]).all()
+    exact = np.where(number == 1, 1.0, 3.0) * lower(np.moveaxis(x, 2, 0))
+    assert file.data["temperature_K"] == pytest.approx(exact, rel=1e-12)
+    assert (file.data["normal_fraction"] == 0.25).all()
+
+
+def test_wrong_states_are_refused_on_all_ranks(shared_tmp_path: Path) -> None:
+    problem = two_bodies(two_slabs("hexahedron"))
+    u, f = problem.state(0.1)
+    with pytest.raises(ValueError, match=r"state\.vtu: a file for ParaView's ADIOS2VTXReader ends in \.bp"):
+        cs.to_paraview(shared_tmp_path / "state.vtu", problem, u, f)
+    short = u[:-1] if COMM.rank == COMM.size - 1 else u
+    with pytest.raises(ValueError, match="u and f must have the shape"):
+        cs.to_paraview(shared_tmp_path / "state.bp", problem, short, f)

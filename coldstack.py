@@ -7,7 +7,7 @@ DOLFINx is not installed.
     Materials: Material, Nuclei, Spins, get_material, LIBRARY
     Interfaces: TunnelJunction, PhononContact, ElectronPhonon, Conductance, Sum, phonon_boundary_conductance
     Meshes: TaggedMesh, tag_mesh, read_gmsh, LayerGeometry, StackGeometry, build_stack_mesh
-    Magnetic field: FieldProblem, TransportCurrent, AppliedField, Imposed
+    Magnetic field: FieldProblem, FieldSolution, TransportCurrent, AppliedField, Imposed
     Heat: HeatProblem, HeatLayer, Contact, Bath, Source, HeatStepper
     ParaView: to_paraview
     Constants: MU0
@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from solvers.field.drives import Imposed as Imposed
     from solvers.field.drives import TransportCurrent as TransportCurrent
     from solvers.field.problem import FieldProblem as FieldProblem
+    from solvers.field.solution import FieldSolution as FieldSolution
     from solvers.heat.parts import Bath as Bath
     from solvers.heat.parts import Contact as Contact
     from solvers.heat.parts import HeatLayer as HeatLayer
@@ -73,6 +74,7 @@ _HOMES = {
     "solvers.errors": ["ComputationError", "InputError"],
     "solvers.field.drives": ["AppliedField", "Imposed", "TransportCurrent"],
     "solvers.field.problem": ["FieldProblem"],
+    "solvers.field.solution": ["FieldSolution"],
     "solvers.heat.parts": ["Bath", "Contact", "HeatLayer", "Source"],
     "solvers.heat.problem": ["HeatProblem"],
     "solvers.heat.stepper": ["HeatStepper"],

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import overload
 
 import dolfinx.fem
 import dolfinx.io
@@ -23,6 +24,7 @@ from fem.materials.two_temperatures import layer_of
 from fem.spaces.layerwise import LayerwiseSpace
 from meshes import compat
 from solvers.errors import ComputationError
+from solvers.field.solution import FieldSolution
 from solvers.heat.problem import HeatProblem
 from solvers.simulation.simulation import Simulation
 from solvers.switching.switching import Switching
@@ -64,17 +66,31 @@ def write_fields(sim: Simulation, folder: Path, name: str) -> list[Path]:
     return paths
 
 
-def to_paraview(path: Path | str, problem: HeatProblem, u: Floats, f: Floats, time: float = 0.0) -> Path:
-    """Write a state of a heat problem for ParaView (collective), as the temperature of a run is written.
+@overload
+def to_paraview(path: Path | str, what: FieldSolution, *, time: float = 0.0) -> Path: ...
+@overload
+def to_paraview(path: Path | str, what: HeatProblem, u: Floats, f: Floats, *, time: float = 0.0) -> Path: ...
+def to_paraview(
+    path: Path | str,
+    what: FieldSolution | HeatProblem,
+    u: Floats | None = None,
+    f: Floats | None = None,
+    *,
+    time: float = 0.0,
+) -> Path:
+    """Write a magnetic field, or a state of a heat problem, for ParaView (collective), as those of a run are written.
 
-    `temperature_K` with its jumps between layers, `lattice_temperature_K` (only where some layer has two
-    temperatures), `normal_fraction`, and `material_number`: 1 for the first layer of the problem, and so on;
-    `names.json` in the folder says which is which.
+    Of a field: `B_T`, `H_A_per_m`, `J_A_per_m2`, `screening_per_m2` = (1 - f) / lambda^2 and `group_number`.
+
+    Of a heat problem: `temperature_K` with its jumps between layers, `lattice_temperature_K` (only where some layer
+    has two temperatures), `normal_fraction`, and `material_number`: 1 for the first layer of the problem, and so on.
+
+    `names.json` in the folder says which group or layer a number means. Coordinates are those of the mesh.
 
     Args:
         path: what to open in ParaView, ending in .bp (a folder); replaced if it is there.
-        problem: the heat problem.
-        u: T^2 at its nodes, K^2, (n_local,).
+        what: the field, as `solution * amplitude` for that of a drive other than the unit; or the heat problem.
+        u: T^2 at the nodes of the heat problem, K^2, (n_local,).
         f: normal fraction at its nodes, (n_local,).
         time: time of the state, s.
 
@@ -82,16 +98,20 @@ def to_paraview(path: Path | str, problem: HeatProblem, u: Floats, f: Floats, ti
         The path.
 
     Raises:
-        ValueError: the path does not end in .bp, or u or f are of another problem.
+        ValueError: the path does not end in .bp, or u or f are not of this problem; raised on all ranks.
         ComputationError: the folder around it cannot be made; raised on all ranks.
     """
-    path, space = Path(path), problem.space
+    path = Path(path)
     if path.suffix != ".bp":
         raise ValueError(f"{path}: a file for ParaView's ADIOS2VTXReader ends in .bp")
-    if space.comm.allreduce(any(np.shape(values) != (space.n_local,) for values in (u, f)), op=MPI.LOR):
-        raise ValueError(
-            f"u and f must have the shape ({space.n_local},) on this rank, as HeatProblem.state gives them"
-        )
+    if isinstance(what, FieldSolution):
+        _make_folder(path.parent, what.tagged.mesh.comm)
+        _write(path, solution_functions(what), time, {"group_number": dict(what.tagged.cell_names)})
+        return path
+    space, wanted = what.space, (what.space.n_local,)
+    wrong = u is None or f is None or u.shape != wanted or f.shape != wanted
+    if space.comm.allreduce(wrong, op=MPI.LOR) or u is None or f is None:
+        raise ValueError(f"u and f must have the shape {wanted} on this rank, as HeatProblem.state gives them")
     _make_folder(path.parent, space.comm)
     _write(path, temperature_functions(space, u, f), time, _materials(space))
     return path
@@ -164,13 +184,32 @@ def field_functions(sim: Simulation, switching: Switching) -> list[dolfinx.fem.F
     layer = np.zeros(len(fraction))
     main = _main_cells(space)
     layer[space.cells[main]] = space.layer[space.cell_nodes[main, 0]] + 1.0
+    by_cell = {"normal_fraction": fraction[cells], "material_number": layer[cells]}
+    return _field(everything.mesh, flux, current, by_cell)
+
+
+def solution_functions(solution: FieldSolution) -> list[dolfinx.fem.Function]:
+    """B (T), H (A/m), J (A/m^2), screening (1/m^2) and number of the group on the whole mesh (collective)."""
+    tagged = solution.tagged
+    everything = _without_ghosts(tagged.mesh, np.arange(len(solution.screening), dtype=np.int32))
+    cells = everything.cell_map
+    group = np.zeros(len(solution.screening))
+    group[tagged.cell_tags.indices] = tagged.cell_tags.values
+    flux, current = solution.flux_density_at_corners(cells), solution.current_density_at_corners(cells)
+    by_cell = {"screening_per_m2": solution.screening[cells], "group_number": group[cells]}
+    return _field(everything.mesh, flux, current, by_cell)
+
+
+def _field(
+    mesh: dolfinx.mesh.Mesh, flux: Floats, current: Floats, by_cell: dict[str, Floats]
+) -> list[dolfinx.fem.Function]:
+    """B, H and J from their values at corners, and scalars from their values in cells, (n_cells,)."""
     corners = np.ones(flux.shape[1])
     return [
-        _vector(everything.mesh, "B_T", flux),
-        _vector(everything.mesh, "H_A_per_m", np.asarray(flux / MU0)),
-        _vector(everything.mesh, "J_A_per_m2", current),
-        _scalar(everything.mesh, "normal_fraction", fraction[cells, None] * corners),
-        _scalar(everything.mesh, "material_number", layer[cells, None] * corners),
+        _vector(mesh, "B_T", flux),
+        _vector(mesh, "H_A_per_m", np.asarray(flux / MU0)),
+        _vector(mesh, "J_A_per_m2", current),
+        *(_scalar(mesh, name, values[:, None] * corners) for name, values in by_cell.items()),
     ]
 
 

@@ -420,6 +420,39 @@ def test_heat_state_of_a_problem_built_in_python(shared_tmp_path: Path, shape: s
     assert (file.data["normal_fraction"] == 0.25).all()
 
 
+def test_field_of_a_problem_built_in_python(shared_tmp_path: Path) -> None:
+    """A film in a parallel field: B along y and J along x depend on z as cosh and sinh of z / lambda."""
+    thickness, depth, strength = 200e-9, 50e-9, 66e3
+    mesh = dolfinx.mesh.create_box(COMM, [[0, 0, -0.5], [0.2, 0.2, 0.5]], [2, 2, 40], dolfinx.mesh.CellType.hexahedron)
+    facets = {
+        "faces": lambda x: np.isclose(np.abs(x[2]), 0.5),
+        "ends": lambda x: np.isclose(x[0], 0) | np.isclose(x[0], 0.2),
+    }
+    tagged = cs.tag_mesh(mesh, {"film": lambda x: x[2] > -1}, facets, thickness)
+    drive = cs.Imposed(tangential_field={"faces": (0.0, 1.0, 0.0)})
+    problem = cs.FieldProblem(tagged, ["film"], drive, walls=["ends"])
+    solution = problem.solve(problem.screening_of({"film": depth}))
+    path = cs.to_paraview(shared_tmp_path / "film.bp", solution * strength)
+    problem.solve(problem.screening_of({"film": 2 * depth}))  # what is written does not change with the next solution
+    COMM.barrier()
+    if COMM.rank > 0:
+        return
+    file = read(path, COMM.size, unit=thickness)
+    assert file.names == {"group_number": {"film": 1}}
+    assert len(file.x) == 160
+    z = file.x[:, :, 2].mean(axis=1) / depth
+    scale = MU0 * strength / np.cosh(thickness / (2 * depth))
+    flux = file.data["B_T"].mean(axis=1)
+    assert flux[:, 1] == pytest.approx(scale * np.cosh(z), rel=2e-3)
+    assert np.abs(flux[:, [0, 2]]).max() < 1e-9 * scale
+    assert file.data["H_A_per_m"] == pytest.approx(file.data["B_T"] / MU0, rel=1e-14)
+    density = file.data["J_A_per_m2"].mean(axis=1)
+    largest = scale / (MU0 * depth) * np.sinh(thickness / (2 * depth))
+    assert density[:, 0] == pytest.approx(-scale / (MU0 * depth) * np.sinh(z), abs=3e-3 * largest)
+    assert file.data["screening_per_m2"] == pytest.approx(np.full((160, 8), depth**-2), rel=1e-12)
+    assert (file.data["group_number"] == 1).all()
+
+
 def test_wrong_states_are_refused_on_all_ranks(shared_tmp_path: Path) -> None:
     problem = two_bodies(two_slabs("hexahedron"))
     u, f = problem.state(0.1)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from meshes.gmsh_file import read_gmsh as read_gmsh
     from meshes.stack import LayerGeometry as LayerGeometry
     from meshes.stack import StackGeometry as StackGeometry
+    from meshes.stack_mesh import build_stack_mesh as build_stack_mesh
     from meshes.tagged import TaggedMesh as TaggedMesh
-    from meshes.tagged import build_stack_mesh as build_stack_mesh
     from meshes.tagged import tag_mesh as tag_mesh
     from solvers.case.model import Case as Case
     from solvers.case.model import load_case as load_case
@@ -68,7 +68,8 @@ _HOMES = {
     "fem.materials.nuclear_spins": ["Nuclei", "Spins"],
     "meshes.gmsh_file": ["read_gmsh"],
     "meshes.stack": ["LayerGeometry", "StackGeometry"],
-    "meshes.tagged": ["TaggedMesh", "build_stack_mesh", "tag_mesh"],
+    "meshes.stack_mesh": ["build_stack_mesh"],
+    "meshes.tagged": ["TaggedMesh", "tag_mesh"],
     "solvers.case.model": ["Case", "load_case"],
     "solvers.command.run": ["run"],
     "solvers.errors": ["ComputationError", "InputError"],

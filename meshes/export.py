@@ -10,11 +10,13 @@ import numpy as np
 from mpi4py import MPI
 
 from meshes.plan import plan_stack
+from meshes.ranks import raise_on_all_ranks
 from meshes.stack import StackGeometry
-from meshes.tagged import TaggedMesh, raise_on_all_ranks
+from meshes.stack_mesh import StackMesh
+from meshes.tagged import TaggedMesh
 
 
-def export_mesh(tagged: TaggedMesh, folder: Path) -> list[Path]:
+def export_mesh(tagged: StackMesh, folder: Path) -> list[Path]:
     """Write mesh.msh, mesh.pvd and mesh.png into a folder, which is made if need be (collective).
 
     Args:
@@ -25,12 +27,9 @@ def export_mesh(tagged: TaggedMesh, folder: Path) -> list[Path]:
         The three files.
 
     Raises:
-        ValueError: The mesh was not made from a stack.
         RuntimeError: A file cannot be written; raised on all ranks.
     """
     comm = tagged.mesh.comm
-    if tagged.stack is None:
-        raise ValueError("only the mesh of a stack can be exported")
     error: Exception | None = None
     if comm.rank == 0:
         try:

@@ -62,7 +62,7 @@ def build_model(plan: Plan) -> dict[str, int]:
     """Mesh a plan in the current Gmsh model and name its physical groups.
 
     A corner of the box is drawn out along x into lines, these along y into rectangles of
-    recombined quadrangles, and these along z into hexahedra, storey by storey.
+    recombined quadrangles, and these along z into hexahedra, level by level.
 
     Args:
         plan: Nodes along each axis (um) and the group of each block.

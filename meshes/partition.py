@@ -1,4 +1,4 @@
-"""Whole columns of cells on one rank: what the column smoother of the field solver needs."""
+"""Whole columns of cells on one rank: the switching of a film and its field are read column by column."""
 
 from __future__ import annotations
 
@@ -74,21 +74,19 @@ def partition_columns(centres: Floats, cells: Longs, film_cells: Longs, parts: i
             return
         left = count // 2
         share = left / count
-        best: tuple[float, Longs, int] | None = None
+        least, order, cut = np.inf, members, left
         for across, along in ((x, y), (y, x), (x - y, x + y), (x + y, x - y)):
-            order = members[np.lexsort((along[members], across[members]))]
-            done = np.cumsum(work[order])
-            cut = int(np.argmin(np.abs(done - share * done[-1]))) + 1
-            cut = min(max(cut, left), len(order) - (count - left))
+            line = members[np.lexsort((along[members], across[members]))]
+            done = np.cumsum(work[line])
+            place = int(np.argmin(np.abs(done - share * done[-1]))) + 1
+            place = min(max(place, left), len(line) - (count - left))
             uneven = sum(
-                abs(amount[order[:cut]].sum() / amount[order].sum() - share)
+                abs(amount[line[:place]].sum() / amount[line].sum() - share)
                 for amount in (cells, film_cells)
-                if amount[order].any()
+                if amount[line].any()
             )
-            if best is None or uneven < best[0] - DIAGONAL_COST:
-                best = (uneven, order, cut)
-        assert best is not None
-        _, order, cut = best
+            if uneven < least - DIAGONAL_COST:
+                least, order, cut = uneven, line, place
         bisect(order[:cut], first, left)
         bisect(order[cut:], first + left, count - left)
 

@@ -23,11 +23,11 @@ LATERAL_GIVE = 1.25  # a cell at an edge may be larger by this if that saves a p
 
 @dataclass(frozen=True)
 class Slab:
-    """One storey of the box: a layer, a barrier, or the vacuum above or below, over the whole plan.
+    """One level of the box: a layer, a barrier, or the vacuum above or below, over the whole plan.
 
     Attributes:
         group: Cell group of the patches inside the footprint.
-        footprint: x and y intervals (um); None where the whole storey is vacuum.
+        footprint: x and y intervals (um); None where the whole level is vacuum.
         nodes: Ascending z coordinates (um).
     """
 
@@ -43,7 +43,7 @@ class Plan:
     Attributes:
         x: Nodes (um) of each segment between two neighbouring edges along x.
         y: The same along y.
-        slabs: The storeys from bottom to top.
+        slabs: The levels from bottom to top.
         groups: Cell group of each block, shape (len(x), len(y), len(slabs)).
         names: Names of the layers from bottom to top.
         quarter: Whether the planes x = 0 and y = 0 are symmetry planes.
@@ -85,11 +85,13 @@ class Plan:
         Returns:
             Name of the facet group, None for a facet in the interior of a group.
         """
-        if below is None or above is None:
-            return self._wall_name(axis, below, above)
+        if below is None:
+            return None if above is None else self._wall_name(axis, "-", above)
+        if above is None:
+            return self._wall_name(axis, "+", below)
         if below == above:
             return None
-        if axis < 2:  # one of the two is vacuum: a storey holds one layer only
+        if axis < 2:  # one of the two is vacuum: a level holds one layer only
             inside = below if above == VACUUM else above
             return f"{inside.removesuffix(BARRIER)}.side"
         if above == VACUUM:
@@ -101,12 +103,9 @@ class Plan:
             return f"{self.names[self.names.index(upper) - 1]}|{upper}.barrier"
         return f"{below}|{above.removesuffix(BARRIER)}"
 
-    def _wall_name(self, axis: int, below: str | None, above: str | None) -> str:
-        side = "-" if below is None else "+"
+    def _wall_name(self, axis: int, side: str, inside: str) -> str:
         if self.quarter and axis < 2 and side == "-":
             return f"symmetry.{'xy'[axis]}"
-        inside = above if below is None else below
-        assert inside is not None
         if inside == VACUUM:
             return f"box.{'xyz'[axis]}{side}"
         layer = inside.removesuffix(BARRIER)

@@ -115,14 +115,14 @@ def mesh(
     comm = _world()
     checked = _checked_case(comm, case, changes, folder)
     from meshes.export import export_mesh
-    from meshes.tagged import build_stack_mesh
+    from meshes.stack_mesh import build_stack_mesh
     from solvers.simulation.build import stack_geometry
     from solvers.simulation.resolution import resolution
 
     stack = stack_geometry(checked)
     tagged = build_stack_mesh(stack, comm)
     files = export_mesh(tagged, folder)
-    if comm.rank == 0 and tagged.info is not None:
+    if comm.rank == 0:
         resolved = [part.text for part in resolution(checked, stack)]
         print(tagged.info.report(), *resolved, *files, sep="\n")
 

@@ -278,7 +278,6 @@ def _check_memory(sim: Simulation) -> None:
 def _header(sim: Simulation, quiet: bool) -> None:
     field = sim.switching.problem.unknowns if sim.switching else 0
     memory = _field_memory(sim) / 1e6
-    assert sim.tagged.info is not None
     part = "a quarter of the stack" if sim.stack.quarter else "the whole stack"
     lines = [
         f"{sim.case.title}: {part}, {sim.tagged.info.cells} cells",
@@ -299,7 +298,6 @@ def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float
     problem = switching.problem if switching else None
     memory = sim.comm.allreduce(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
     info = sim.tagged.info
-    assert info is not None
     heights = [layer.thickness + sim.stack.barriers.get(k, 0.0) for k, layer in enumerate(sim.stack.layers)]
     bottom = np.cumsum([0.0, *heights[:-1]])
     timings = {"total": seconds} | sim.timings

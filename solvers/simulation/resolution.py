@@ -9,7 +9,7 @@ import numpy as np
 
 from meshes.plan import LENGTH_UNIT, Plan, plan_stack
 from meshes.stack import LayerGeometry, StackGeometry
-from meshes.tagged import metres
+from meshes.text import metres
 from solvers.case.model import Case
 from solvers.simulation import build
 

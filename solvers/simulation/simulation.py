@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.materials.material import Material
-from meshes.tagged import build_stack_mesh
+from meshes.stack_mesh import build_stack_mesh
 from solvers.case.blocks import PhaseBlock
 from solvers.case.model import Case
 from solvers.errors import ComputationError, StepFailure

@@ -19,7 +19,7 @@ from mpi4py import MPI
 from fem.constants import MU0
 from fem.materials import ginzburg_landau
 from fem.materials.material import Material
-from meshes.tagged import metres
+from meshes.text import metres
 from solvers.simulation.resolution import COARSE, Resolution, resolution
 from solvers.simulation.simulation import Simulation
 from solvers.switching.columns import Film, reading_cells
@@ -93,7 +93,6 @@ class DriveLimits:
         if not self.sim.comm.allreduce(int(away(margin).any())):
             margin = 0.0  # cells too wide to leave any out
         self._inner = away(margin)
-        assert tagged.columns is not None
         within = np.isin(self._reading, inside)
         bottom, top = (pick(z[within], initial=start) for pick, start in ((np.min, np.inf), (np.max, -np.inf)))
         self._side = np.where(within, 0.0, np.where(z > top, 1.0, np.where(z < bottom, -1.0, 0.0)))

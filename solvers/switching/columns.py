@@ -10,7 +10,7 @@ import numpy as np
 from fem.materials.material import Material
 from fem.spaces.layerwise import LayerwiseSpace
 from meshes.arrays import Floats, Ints
-from meshes.tagged import TaggedMesh
+from meshes.stack_mesh import StackMesh, of_a_stack
 from solvers.field.problem import FieldProblem
 
 
@@ -35,7 +35,7 @@ class Film:
     switches: bool
 
 
-def reading_cells(tagged: TaggedMesh, inside: Ints, screened: Ints) -> Ints:
+def reading_cells(tagged: StackMesh, inside: Ints, screened: Ints) -> Ints:
     """Local cells where the field of a film is read: the film and its neighbours above and below.
 
     Args:
@@ -44,7 +44,6 @@ def reading_cells(tagged: TaggedMesh, inside: Ints, screened: Ints) -> Ints:
         screened: cells of all superconductors; these are no neighbours.
     """
     mesh, columns = tagged.mesh, tagged.columns
-    assert columns is not None
     mesh.topology.create_connectivity(2, 3)
     pairs = mesh.topology.connectivity(2, 3)
     two = np.flatnonzero(np.diff(pairs.offsets) == 2)
@@ -60,8 +59,7 @@ class Columns:
     """Columns of cells through one film, on this rank (ghost columns included)."""
 
     def __init__(self, film: Film, problem: FieldProblem, space: LayerwiseSpace, screened: Ints) -> None:
-        tagged = problem.tagged
-        assert tagged.columns is not None
+        tagged = of_a_stack(problem.tagged)
         self.film = film
         inside = tagged.cells(film.group)
         numbers, self.column_of_cell = np.unique(tagged.columns[inside], return_inverse=True)

@@ -14,7 +14,7 @@ from mpi4py import MPI
 
 from fem.constants import MU0
 from fem.spaces.layerwise import LayerwiseSpace
-from meshes.tagged import TaggedMesh
+from meshes.stack_mesh import StackMesh, of_a_stack
 from solvers.field.drives import TransportCurrent
 from solvers.field.eddy import EddyProblem
 from solvers.field.problem import FieldProblem
@@ -72,7 +72,9 @@ class EddyCurrents:
         for conductor in conductors:
             self._conductivity[field.tagged.cells(conductor.group)] = 1.0 / conductor.resistivity
         least = min(1.0 / conductor.resistivity for conductor in conductors)
-        self.problem = EddyProblem(field, np.zeros_like(self._conductivity), least=least, gaps=_gaps(field.tagged))
+        self.problem = EddyProblem(
+            field, np.zeros_like(self._conductivity), least=least, gaps=_gaps(of_a_stack(field.tagged))
+        )
         self.layers = [conductor.group for conductor in conductors]
         self._driven = isinstance(field.drive, TransportCurrent)
         self.share = share if self._driven else 1.0
@@ -179,7 +181,7 @@ class EddyCurrents:
             self._quasi_static(self.drive)
 
 
-def _gaps(tagged: TaggedMesh) -> Ints:
+def _gaps(tagged: StackMesh) -> Ints:
     """Local cells at the height of a barrier: in it, and in the vacuum beside it (collective)."""
     names = [name for name in tagged.cell_names if name.endswith(".barrier")]
     cell_map = tagged.mesh.topology.index_map(3)
@@ -191,7 +193,6 @@ def _gaps(tagged: TaggedMesh) -> Ints:
         return cells[:0]
     nearest = np.abs(height[:, None] - barriers).min(axis=1)
     # Cells of one storey have the same height but for round-off; those of the next are half a barrier away and more.
-    assert tagged.stack is not None
     thinnest = min(tagged.stack.barriers.values()) / tagged.length_unit
     return np.asarray(cells[nearest < 0.1 * thinnest], dtype=np.int32)
 

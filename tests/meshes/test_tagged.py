@@ -16,7 +16,8 @@ from mpi4py import MPI
 
 import meshes.gmsh_model
 from meshes.plan import Plan
-from meshes.tagged import TaggedMesh, build_stack_mesh
+from meshes.stack_mesh import build_stack_mesh
+from meshes.tagged import TaggedMesh
 
 pytestmark = pytest.mark.mpi
 COMM = MPI.COMM_WORLD
@@ -263,7 +264,7 @@ def test_a_failure_of_gmsh_reaches_all_ranks(stacks: Any, monkeypatch: pytest.Mo
         with pytest.raises(RuntimeError, match="OSError: no meshes today"):
             build_stack_mesh(stacks.refrigerator(), COMM)
     assert not gmsh.isInitialized()
-    assert build_stack_mesh(stacks.refrigerator(), COMM).info is not None
+    assert build_stack_mesh(stacks.refrigerator(), COMM).info.cells > 0
 
 
 def test_a_session_of_the_users_is_left_as_it_was(stacks: Any, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,8 @@ from scipy.special import iv
 
 from fem.constants import MU0
 from meshes import compat
-from meshes.tagged import TaggedMesh, raise_on_all_ranks
+from meshes.ranks import raise_on_all_ranks
+from meshes.tagged import TaggedMesh
 from solvers.field.problem import AppliedField, FieldProblem, Imposed
 from solvers.verification.field.slabs import INTEGRAL_TOLERANCE, order
 from solvers.verification.report import Row

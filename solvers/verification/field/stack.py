@@ -7,7 +7,8 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from meshes.stack import LayerGeometry, StackGeometry
-from meshes.tagged import TaggedMesh, build_stack_mesh
+from meshes.stack_mesh import build_stack_mesh
+from meshes.tagged import TaggedMesh
 from solvers.field.problem import FieldProblem, FieldSolution, TransportCurrent
 from solvers.verification.report import Row
 

@@ -9,7 +9,7 @@ import pytest
 from mpi4py import MPI
 
 from fem.constants import MU0
-from meshes.tagged import build_stack_mesh
+from meshes.stack_mesh import build_stack_mesh
 from solvers.case.model import Case, load_case
 from solvers.errors import InputError
 from solvers.field.eddy import EddyProblem

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from meshes.tagged import build_stack_mesh
+from meshes.stack_mesh import build_stack_mesh
 from solvers.case.model import load_case
 from solvers.simulation import build
 from solvers.verification.field import manufactured as manufactured_rows

@@ -55,6 +55,17 @@ def not_empty(what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def at_most(count: int, what: str) -> AfterValidator:
+    """Validator of a list with at most `count` entries."""
+
+    def check(value: Any) -> Any:
+        if value is not None and len(value) > count:
+            raise ValueError(f"{len(value)} {what} are too many: {count} at most")
+        return value
+
+    return AfterValidator(check)
+
+
 def raise_problems(*problems: tuple[str, str]) -> None:
     """Raise for problems given as (key, message); an empty key stands for the block."""
     if problems:

@@ -46,6 +46,20 @@ Patch = Annotated[
 PhaseNames = Annotated[list[str] | None, not_empty("name at least one phase, or leave the key out for all phases")]
 
 
+# Electrons meet the Sharvin resistance of (4/3) rho l even where nothing lies between two metals, 9e-16 ohm m^2 in
+# copper (rho l = 6.6e-16 ohm m^2: Gall, J. Appl. Phys. 119, 085101, 2016); by Wiedemann and Franz that lets 1e9 W/m^2/K
+# pass at 30 K.
+SMALLEST_RESISTANCE_AREA, LARGEST_CONDUCTANCE = 1e-16, 1e11
+
+
+def too_conducting(conductance: float | None) -> list[tuple[str, str]]:
+    """Problem, as (key, message), of a conductance (W/m^2/K) that no contact has."""
+    if conductance is None or conductance <= LARGEST_CONDUCTANCE:
+        return []
+    words = f'more than {LARGEST_CONDUCTANCE:g} W/m^2/K, which no contact has: give contact = "perfect"'
+    return [("conductance", words)]
+
+
 class LayerBlock(Block):
     """One layer of the stack; the list goes from bottom to top."""
 
@@ -134,6 +148,15 @@ class InterfaceBlock(Block):
             problems.append(("", f'says not how: give contact = "perfect" or {_or(mechanisms)}'))
         if self.contact is not None and given:
             problems.append(("contact", f'"{self.contact}" leaves no place for {given[0]}; give one'))
+        problems += too_conducting(self.conductance)
+        if self.resistance_area is not None and self.resistance_area < SMALLEST_RESISTANCE_AREA:
+            problems.append(
+                (
+                    "resistance_area",
+                    f"less than {SMALLEST_RESISTANCE_AREA:g} ohm m^2, which metals have where nothing lies between "
+                    'them: give contact = "perfect"',
+                )
+            )
         if self.dynes is not None and self.resistance_area is None:
             problems.append(("dynes", "belongs to a tunnel junction: give resistance_area too"))
         raise_problems(*problems)
@@ -208,6 +231,16 @@ class PhaseBlock(Block):
         description="Points [time in the phase (s), drive in units of the amplitude (-)], "
         "joined by straight lines, from 0 to the duration",
     )
+
+    @property
+    def drive_ends(self) -> tuple[float, float]:
+        """Drive at start and end, in units of the amplitude."""
+        if self.hold is not None:
+            return self.hold, self.hold
+        if self.ramp is not None:
+            return self.ramp
+        assert self.table is not None  # one of the three is given
+        return self.table[0][1], self.table[-1][1]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -285,7 +318,7 @@ class BathBlock(Block):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = exactly_one(self, ("contact", "conductance", "phonons"))
+        problems = exactly_one(self, ("contact", "conductance", "phonons")) + too_conducting(self.conductance)
         if self.face == "all" and self.contact is None:
             problems.append(("face", '"all" holds the whole layer at the bath: only with contact = "perfect"'))
         raise_problems(*problems)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import pairwise
 
 from fem.materials import two_temperatures
 from fem.materials.material import Material
-from solvers.case.blocks import BathBlock, DriveBlock, InterfaceBlock, LayerBlock, LoadBlock, PhaseBlock
+from meshes.text import metres
+from solvers.case.blocks import LayerBlock
+from solvers.case.contact_checks import bath_problems, covered_face, interface_problems
+from solvers.case.drive_checks import drive_problems, phase_problems
 from solvers.case.geometry import contains, footprint, overlap, symmetry_obstacles
 from solvers.case.materials import base_material, library_names
-from solvers.case.settings import MaterialBlock, MeshSettings, PhysicsBlock
-from solvers.errors import Problem, choices, nearest
+from solvers.case.parts import CaseParts, known_layers, unknown_layer, unknown_phases
+from solvers.errors import Problem, choices
+
+# Thinnest layer over the widest footprint. Gmsh made meshes of 0.3 nm on 30 mm and of 1 nm on 96 mm, 0.1 nm on 48 mm
+# fails: its faces are then nearer than 2e-10 of the box.
+THINNEST = 1e-8
 
 _FULL_NAMES = {
     "tantalum": "Ta",
@@ -28,31 +34,6 @@ _FULL_NAMES = {
 }
 
 
-@dataclass
-class CaseParts:
-    """The blocks of a case; None stands for a block that is wrong in itself or not there.
-
-    Attributes:
-        layer_names: names of all layers, also of those that are wrong in themselves.
-        phase_names: names of all phases; None if they are unknown.
-        drive_given: whether the case has a drive, right or wrong.
-    """
-
-    layers: Sequence[LayerBlock | None]
-    layer_names: Sequence[str | None]
-    interfaces: Sequence[InterfaceBlock | None]
-    drive: DriveBlock | None
-    drive_given: bool
-    phases: Sequence[PhaseBlock | None]
-    phase_names: Sequence[str] | None
-    baths: Sequence[BathBlock | None]
-    loads: Sequence[LoadBlock | None]
-    materials: Mapping[str, MaterialBlock | None]
-    mesh: MeshSettings | None
-    physics: PhysicsBlock | None
-    resolved: dict[int, Material] = field(default_factory=dict)  # material of each layer
-
-
 def case_problems(parts: CaseParts) -> list[Problem]:
     """All mistakes that lie between the blocks; those that follow from others are left out."""
     problems = [*_check_materials(parts), *_check_names(parts)]
@@ -62,33 +43,15 @@ def case_problems(parts: CaseParts) -> list[Problem]:
     return [
         *problems,
         *stack,
-        *_check_interfaces(parts),
-        *_check_drive(parts, stands=not stack),
-        *_check_phases(parts),
-        *_check_baths(parts),
+        *interface_problems(parts),
+        *drive_problems(parts, stands=not stack),
+        *phase_problems(parts),
+        *bath_problems(parts),
         *_check_loads(parts),
+        *_check_thicknesses(parts),
         *_check_symmetry(parts),
         *_check_losses(parts),
     ]
-
-
-def _known_layers(parts: CaseParts) -> list[str]:
-    return [name for name in parts.layer_names if name is not None]
-
-
-def _unknown_layer(parts: CaseParts, name: str, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    names = _known_layers(parts)
-    if name not in names and len(names) == len(parts.layer_names) > 0:
-        yield Problem(path, f'there is no layer "{name}"; {choices(name, names)}')
-
-
-def _unknown_phases(parts: CaseParts, names: Sequence[str] | None, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    known = parts.phase_names
-    if known is None or names is None:
-        return
-    for i, name in enumerate(names):
-        if name not in known:
-            yield Problem((*path, i), f'there is no phase "{name}"; {choices(name, known)}')
 
 
 def _check_materials(parts: CaseParts) -> Iterator[Problem]:
@@ -159,7 +122,7 @@ def _check_stack(parts: CaseParts) -> Iterator[Problem]:
             )
             return
     given = {frozenset(block.between) for block in parts.interfaces if block is not None}
-    touching = {frozenset(pair) for pair in pairwise(_known_layers(parts))}
+    touching = {frozenset(pair) for pair in pairwise(known_layers(parts))}
     if None in parts.interfaces or not given <= touching:
         return  # the missing one may be among those that are wrong in themselves
     for i, (below, above) in enumerate(pairwise(parts.layer_names), start=1):
@@ -171,175 +134,19 @@ def _check_stack(parts: CaseParts) -> Iterator[Problem]:
             )
 
 
-def _check_interfaces(parts: CaseParts) -> Iterator[Problem]:
-    names = list(parts.layer_names)
-    seen: set[frozenset[str]] = set()
-    for i, block in enumerate(parts.interfaces):
-        if block is None:
-            continue
-        path = ("interface", i)
-        unknown = [
-            problem
-            for j, name in enumerate(block.between)
-            for problem in _unknown_layer(parts, name, (*path, "between", j))
-        ]
-        yield from unknown
-        yield from _unknown_phases(parts, block.conducts_in, (*path, "conducts_in"))
-        yield from _unknown_phases(parts, block.phonons_in, (*path, "phonons_in"))
-        if unknown or not set(names).issuperset(block.between):
-            continue
-        a, b = sorted(names.index(name) for name in block.between)
-        if b != a + 1:
-            between = " and ".join(f'"{name}"' for name in block.between)
-            yield Problem((*path, "between"), f"layers {between} do not touch")
-            continue
-        pair = frozenset(block.between)
-        if pair in seen:
-            yield Problem((*path, "between"), "has an [[interface]] already; mechanisms add up in one block")
-        seen.add(pair)
-        yield from _check_mechanisms(parts, path, block, (a, b))
-        if block.contact == "ideal":
-            yield from _check_ideal(parts, path, block)
-
-
-def _check_ideal(parts: CaseParts, path: tuple[str | int, ...], block: InterfaceBlock) -> Iterator[Problem]:
-    """Whether a bath holds all of just one of the two layers wherever their ideal contact conducts."""
-    if parts.phase_names is None or None in parts.baths:
-        return
-    for phase in block.conducts_in or parts.phase_names:
-        held = [
-            bath.layer
-            for bath in parts.baths
-            if bath is not None and bath.face == "all" and (bath.conducts_in is None or phase in bath.conducts_in)
-        ]
-        count = len({name for name in block.between if name in held})
-        if count != 1:
-            how = "none is" if count == 0 else "both are"
+def _check_thicknesses(parts: CaseParts) -> Iterator[Problem]:
+    """Whether the mesher can tell the faces of the layers apart."""
+    widest = max((max(layer.size) for layer in parts.layers if layer is not None), default=0.0)
+    least = THINNEST * widest
+    for i, layer in enumerate(parts.layers):
+        if layer is not None and layer.thickness < least:
             yield Problem(
-                (*path, "contact"),
-                f'"ideal" needs a [[bath]] with face = "all" on just one of the layers; in phase "{phase}" {how} held',
+                ("layer", i, "thickness"),
+                f"{metres(layer.thickness)} beside a layer of {metres(widest)} is too thin for the mesh: at least "
+                f"{metres(least)}",
             )
-            return
-        divided = [x.name for x in parts.layers if x is not None and x.electron_phonon and x.name in held]
-        for name in set(divided) & set(block.between):
-            yield Problem(
-                (*path, "contact"),
-                f'"ideal": a bath holds all of layer "{name}", which leaves no room for electron_phonon',
-            )
-            return
-
-
-def _check_mechanisms(
-    parts: CaseParts, path: tuple[str | int, ...], block: InterfaceBlock | BathBlock, layers: tuple[int, ...]
-) -> Iterator[Problem]:
-    """Whether the materials have what the mechanisms need."""
-    materials = [parts.resolved[i] for i in layers if i in parts.resolved]
-    for material in materials:
-        if isinstance(block, InterfaceBlock) and block.resistance_area is not None:
-            if material.resistivity is None and material.gamma == 0.0:
-                yield Problem(
-                    (*path, "resistance_area"),
-                    f'a tunnel junction needs metals on both sides; "{material.name}" is none',
-                )
-        if block.phonons and (material.sound_speeds is None or material.density is None):
-            yield Problem(
-                (*path, "phonons"),
-                f'the material "{material.name}" lacks sound_speeds or density for phonons',
-            )
-
-
-def _check_drive(parts: CaseParts, stands: bool) -> Iterator[Problem]:
-    """Whether the drive has a conductor with free ends; `stands`: the layers touch."""
-    drive = parts.drive
-    if drive is None or drive.current_through is None:
-        return
-    path = ("drive", "current_through")
-    name = drive.current_through
-    if name not in parts.layer_names:
-        if None in parts.layer_names or not parts.layer_names:
-            return
-        superconductors = [
-            layer.name
-            for i, layer in enumerate(parts.layers)
-            if layer is not None and _superconducts(parts.resolved.get(i))
-        ]
-        listed = ", ".join(superconductors) or "none in this case"
-        hint = nearest(name, _known_layers(parts))
-        end = f'did you mean "{hint}"?' if hint else f"superconducting layers: {listed}"
-        yield Problem(path, f'the drive has no conductor: there is no layer "{name}"; {end}')
-        return
-    number = list(parts.layer_names).index(name)
-    layer = parts.layers[number]
-    if layer is None:
-        return
-    material = parts.resolved.get(number)
-    if material is not None and not _superconducts(material):
-        yield Problem(
-            path,
-            f'the drive has no conductor: layer "{name}" is {material.name}, which is no '
-            "superconductor (critical_temperature and penetration depth)",
-        )
-        return
-    left, right, _, _ = footprint(layer)
-    longer = [
-        f'"{other.name}"'
-        for other in parts.layers
-        if other is not None and other is not layer
-        if footprint(other)[0] <= left or footprint(other)[1] >= right
-    ]
-    if longer and stands:
-        yield Problem(
-            path,
-            f'layer "{name}" must reach further in x than {" and ".join(longer)} at both ends, '
-            "where the current enters and leaves",
-        )
-
-
-def _superconducts(material: Material | None) -> bool:
-    return material is not None and material.superconducting and material.penetration_depth0 is not None
-
-
-def _check_phases(parts: CaseParts) -> Iterator[Problem]:
-    if parts.drive_given:
-        return
-    for i, phase in enumerate(parts.phases):
-        if phase is None:
-            continue
-        values = [phase.hold or 0.0, *(phase.ramp or ()), *(v for _, v in phase.table or ())]
-        if any(values):
-            key = next(key for key in ("hold", "ramp", "table") if getattr(phase, key) is not None)
-            yield Problem(("cycle", "phases", i, key), "there is no [drive], so the drive can only be 0")
-
-
-def _check_baths(parts: CaseParts) -> Iterator[Problem]:
-    names = list(parts.layer_names)
-    held: dict[str, list[str]] = {}
-    for i, bath in enumerate(parts.baths):
-        if bath is None:
-            continue
-        path = ("bath", i)
-        yield from _unknown_phases(parts, bath.conducts_in, (*path, "conducts_in"))
-        if bath.layer not in names:
-            yield from _unknown_layer(parts, bath.layer, (*path, "layer"))
-            continue
-        faces = held.setdefault(bath.layer, [])
-        if bath.face in faces or (faces and "all" in (bath.face, *faces)):
-            yield Problem((*path, "face"), f'layer "{bath.layer}" has a bath there already')
-        faces.append(bath.face)
-        number = names.index(bath.layer)
-        yield from _check_mechanisms(parts, path, bath, (number,))
-        if bath.face != "all":
-            yield from _check_free_face(parts, number, bath.face, (*path, "face"))
-
-
-def _check_free_face(parts: CaseParts, number: int, face: str, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    """A face that is covered wholly by the neighbour is no outer face."""
-    other_number = number + (1 if face == "top" else -1)
-    if not 0 <= other_number < len(parts.layers):
-        return
-    layer, other = parts.layers[number], parts.layers[other_number]
-    if layer is not None and other is not None and contains(footprint(other), footprint(layer)):
-        yield Problem(path, f'the {face} of layer "{layer.name}" is covered by layer "{other.name}"')
+    if parts.mesh is not None and parts.mesh.barrier < least:
+        yield Problem(("mesh", "barrier"), f"too thin beside a layer of {metres(widest)}: at least {metres(least)}")
 
 
 def _check_loads(parts: CaseParts) -> Iterator[Problem]:
@@ -348,9 +155,9 @@ def _check_loads(parts: CaseParts) -> Iterator[Problem]:
         if load is None:
             continue
         path = ("load", i)
-        yield from _unknown_phases(parts, load.during, (*path, "during"))
+        yield from unknown_phases(parts, load.during, (*path, "during"))
         if load.layer not in names:
-            yield from _unknown_layer(parts, load.layer, (*path, "layer"))
+            yield from unknown_layer(parts, load.layer, (*path, "layer"))
             continue
         number = names.index(load.layer)
         layer = parts.layers[number]
@@ -358,7 +165,7 @@ def _check_loads(parts: CaseParts) -> Iterator[Problem]:
             yield Problem((*path, "into"), f'layer "{load.layer}" has one temperature only: it lacks electron_phonon')
         if layer is None or load.face != "top":
             continue
-        covered = list(_check_free_face(parts, number, "top", (*path, "face")))
+        covered = list(covered_face(parts, number, "top", (*path, "face")))
         yield from covered
         if covered or load.patch is None:
             continue

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from solvers.case.base import Block, Name, not_empty
+from solvers.case.base import Block, Name, at_most, not_empty
 from solvers.case.blocks import (
     BathBlock,
     CycleBlock,
@@ -25,11 +25,13 @@ from solvers.case.blocks import (
     LoadBlock,
     PhaseBlock,
 )
-from solvers.case.checks import CaseParts, case_problems
+from solvers.case.checks import case_problems
+from solvers.case.drive_checks import drive_jumps
 from solvers.case.extends import read_case_file
 from solvers.case.geometry import symmetry_obstacles
 from solvers.case.messages import describe, problems_of
 from solvers.case.overrides import apply_override
+from solvers.case.parts import CaseParts
 from solvers.case.quantities import Temperature
 from solvers.case.settings import (
     MaterialBlock,
@@ -40,15 +42,17 @@ from solvers.case.settings import (
 )
 from solvers.errors import CaseProblems, InputError, Problem
 
+MOST_LAYERS = 1000
+
 
 class Case(Block):
     """A stack of layers, what drives it, and the cycle it goes through."""
 
     title: str = Field(default="untitled", description="Title for tables and figures (no unit)")
     start: Temperature = Field(description='Temperature of all layers at the start (K), such as "100 mK"')
-    layer: Annotated[list[LayerBlock], not_empty("a stack needs at least one [[layer]]")] = Field(
-        description="Layers of the stack, from bottom to top, each resting on the one before"
-    )
+    layer: Annotated[
+        list[LayerBlock], not_empty("a stack needs at least one [[layer]]"), at_most(MOST_LAYERS, "layers")
+    ] = Field(description="Layers of the stack, from bottom to top, each resting on the one before")
     interface: list[InterfaceBlock] = Field(
         default=[], description="What heat meets between touching layers; one block for each pair"
     )
@@ -92,6 +96,12 @@ class Case(Block):
         """The interface between layer `index` (from 0 at the bottom) and the one above it."""
         pair = {self.layer[index].name, self.layer[index + 1].name}
         return next(block for block in self.interface if set(block.between) == pair)
+
+    def warnings(self) -> list[str]:
+        """What is allowed in the case and may not be meant; one line each."""
+        if self.drive is None:
+            return []
+        return drive_jumps(self.cycle.phases, repeated=self.cycle.repeat > 1)
 
     def symmetry_obstacles(self) -> list[str]:
         """Why the case cannot be computed on a quarter of the stack; empty if it can."""

@@ -26,6 +26,7 @@ from solvers.heat.network import ActiveNetwork
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.simulation import build
 from solvers.simulation.events import CycleEnded, Event, PhaseEnded, PhaseStarted, Stepped
+from solvers.simulation.law_limits import hottest
 from solvers.simulation.ledger import Ledger, Totals
 from solvers.simulation.state import Clock, Counters, RunState
 from solvers.simulation.waveform import drive_points
@@ -391,7 +392,9 @@ class Simulation:
         self.ledger.add_step(step, self.bath_temperature, self.scale)
         for mechanism, power in self.network.heating_power.items():
             self.ledger.add_loss(mechanism, power * step.dt, 0.0, self.scale)  # its entropy is in the step's
-        entropies = self.totals().entropy
+        totals = self.totals()
+        self.counters.hottest = max(self.counters.hottest, hottest(self.heat.space.names, totals.temperature))
+        entropies = totals.entropy
         entropy = entropies.sum()
         # The entropy of nuclear spins is negative.
         size = np.abs(entropies).sum()

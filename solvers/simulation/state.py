@@ -45,11 +45,13 @@ class Counters:
         steps: accepted steps of the heat problem.
         rejected: steps that were taken back, of heat or drive.
         entropy_worst: lowest entropy production of a step over the entropy of the stack.
+        hottest: highest mean temperature of a layer after a step, K.
     """
 
     steps: int = 0
     rejected: int = 0
     entropy_worst: float = 0.0
+    hottest: float = 0.0
 
 
 @dataclass(frozen=True)

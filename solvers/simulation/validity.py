@@ -20,6 +20,7 @@ from fem.constants import MU0
 from fem.materials import ginzburg_landau
 from fem.materials.material import Material
 from meshes.text import metres
+from solvers.simulation.law_limits import heat_warnings
 from solvers.simulation.resolution import COARSE, Resolution, resolution
 from solvers.simulation.simulation import Simulation
 from solvers.switching.columns import Film, reading_cells
@@ -206,7 +207,8 @@ def run_warnings(sim: Simulation, drive: DriveLimits) -> list[str]:
         sim: the run, at its end.
         drive: what the drive did to its conductor.
     """
-    out = [text for material in sim.heat.materials for text in material.check()]
+    out = sim.case.warnings() + [text for material in sim.heat.materials for text in material.check()]
+    out += heat_warnings(sim.counters.hottest)
     if sim.case.physics.nuclear:
         metals = [material for material in sim.heat.materials if material.gamma > 0.0 and material.nuclei is None]
         out += [f"{metal.name}: its nuclear spins are not known and left out" for metal in metals]

@@ -182,6 +182,28 @@ WRONG = [
         "exclude",
     ),
     ('["14 um", "14 um"]', '["60 um", "14 um"]', "current_thr", "drive.current_through", "further in x"),
+    (
+        '"2e-6 ohm m^2"',
+        '"1e-20 ohm m^2"',
+        "1e-20",
+        "interface[1].resistance_area (working|load)",
+        'contact = "perfect"',
+    ),
+    (
+        'resistance_area = "2e-6 ohm m^2"',
+        "conductance = 1e15",
+        "1e15",
+        "interface[1].conductance",
+        'contact = "perfect"',
+    ),
+    (
+        'resistance_area = "2e-6 ohm m^2"',
+        "conductance = 1e300",
+        "1e300",
+        "interface[1].conductance",
+        'contact = "perfect"',
+    ),
+    ('contact = "perfect"', "conductance = 1e12", "1e12", "interface[0].conductance", 'contact = "perfect"'),
     ("repeat = 3", "repeat = 0", "repeat = 0", "cycle.repeat", "a whole number from 1 on"),
     ("repeat = 3", "repeat = 3.0", "repeat = 3.0", "cycle.repeat", "a whole number from 1 on"),
     ("repeat = 3", "repeats = 3", "repeats = 3", "cycle.repeats", 'did you mean "repeat"?'),
@@ -463,3 +485,48 @@ def test_every_key_of_the_cases_is_in_the_schema(path: Path) -> None:
             assert re.search(types[type(value)], allowed), (value, allowed)
 
     check(tomllib.loads(path.read_text(encoding="utf-8")), schema)
+
+
+# ---- what is allowed and told --------------------------------------------------------------------
+
+
+def test_layers_too_thin_for_the_mesh(tmp_path: Path) -> None:
+    """0.1 nm beside 30 mm ended in a traceback of Gmsh."""
+    wide = ["layer.sink.size=[0.03, 0.02]", "layer.sink.thickness=0.1 nm"]
+    (line,) = errors(tmp_path, TEXT, *wide)
+    assert line.startswith(
+        "--set layer.sink.thickness=0.1 nm: layer[0].thickness (sink): 0.1 nm beside a layer of 0.03 m"
+    )
+    assert "at least 0.3 nm" in line
+    load_case(DEFAULT, [wide[0], "layer.sink.thickness=0.4 nm"])
+
+
+@pytest.mark.parametrize(
+    ("phases", "repeat", "jumps"),
+    [
+        ([{"ramp": [0, 1]}, {"hold": 1}, {"ramp": [1, 0]}, {"hold": 0}], 3, []),
+        ([{"hold": 1}], 3, [("0 to 1", 'at the start of the run of phase "p0"')]),
+        ([{"ramp": [0, 1]}], 1, []),
+        ([{"ramp": [0, 1]}], 2, [("1 to 0", 'from the end of phase "p0" to the start of phase "p0"')]),
+        ([{"ramp": [0, 1]}, {"hold": 0.5}, {"ramp": [0.5, 0]}], 2, [("1 to 0.5", 'from the end of phase "p0"')]),
+        ([{"table": [[0, 0], [0.5, 1], [1, 0.2]]}, {"ramp": [0.2, 0]}], 2, []),
+        ([{"table": [[0, 0.1], [1, 0]]}], 1, [("0 to 0.1", "at the start of the run")]),
+    ],
+)
+def test_drive_that_jumps(phases: list[dict[str, Any]], repeat: int, jumps: list[tuple[str, str]]) -> None:
+    data = load_case(DEFAULT).model_dump(mode="json")
+    data["cycle"] = {
+        "repeat": repeat,
+        "phases": [{"name": f"p{k}", "duration": 1.0, **phase} for k, phase in enumerate(phases)],
+    }
+    for block in data["interface"]:
+        block["conducts_in"] = None
+    data["interface"][0] |= {"contact": None, "conductance": 1.0}
+    told = Case.model_validate(data).warnings()
+    assert len(told) == len(jumps)
+    for text, words in zip(told, jumps, strict=True):
+        assert all(word in text for word in words), text
+
+
+def test_no_warnings_of_the_shipped_cases() -> None:
+    assert load_case(DEFAULT).warnings() == []

@@ -7,9 +7,7 @@ import dolfinx.mesh
 import numpy as np
 from mpi4py import MPI
 
-from fem.constants import MU0
-from meshes.tagged import tag_mesh
-from solvers.field.problem import FieldProblem, Imposed
+import coldstack as cs
 
 THICKNESS, DEPTH, FIELD = 200e-9, 50e-9, 66e3  # m, m, A/m
 
@@ -18,7 +16,7 @@ mesh = dolfinx.mesh.create_box(
     MPI.COMM_WORLD, [[0, 0, -0.5], [0.2, 0.2, 0.5]], [2, 2, 40], cell_type=dolfinx.mesh.CellType.hexahedron
 )
 
-tagged = tag_mesh(
+tagged = cs.tag_mesh(
     mesh,
     cells={"film": lambda x: x[2] > -0.5},
     facets={
@@ -29,11 +27,11 @@ tagged = tag_mesh(
 )
 
 # H along y on both faces; the current flows along x, so A is normal to the ends.
-drive = Imposed(tangential_field={"faces": (0.0, FIELD, 0.0)})
-problem = FieldProblem(tagged, ["film"], drive, walls=["ends"])
+drive = cs.Imposed(tangential_field={"faces": (0.0, FIELD, 0.0)})
+problem = cs.FieldProblem(tagged, ["film"], drive, walls=["ends"])
 solution = problem.solve(problem.screening_of({"film": DEPTH}))
 
-mean = solution.mean_flux_density("film")[1] / (MU0 * FIELD)
+mean = solution.mean_flux_density("film")[1] / (cs.MU0 * FIELD)
 exact = np.tanh(THICKNESS / (2 * DEPTH)) / (THICKNESS / (2 * DEPTH))
 if MPI.COMM_WORLD.rank == 0:
     print(f"mean B / mu0 H0 = {mean:.6f}, exact {exact:.6f}")

@@ -7,15 +7,11 @@ import dolfinx.mesh
 import numpy as np
 from mpi4py import MPI
 
-from fem.interfaces.laws import Conductance
-from fem.materials.material import Material
-from meshes.tagged import tag_mesh
-from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
-from solvers.heat.stepper import HeatStepper
+import coldstack as cs
 
 # Two materials with constant conductivity (W/m/K) and heat capacity (J/m^3/K); 1 mm x 1 mm, 1 mm thick each.
-A = Material("A", constant_conductivity=2.0, constant_heat_capacity=10.0)
-B = Material("B", constant_conductivity=0.5, constant_heat_capacity=30.0)
+A = cs.Material("A", constant_conductivity=2.0, constant_heat_capacity=10.0)
+B = cs.Material("B", constant_conductivity=0.5, constant_heat_capacity=30.0)
 CONTACT, WARM, COLD = 800.0, 0.3, 0.1  # W/m^2/K, K, K
 
 mesh = dolfinx.mesh.create_box(
@@ -25,20 +21,20 @@ mesh = dolfinx.mesh.create_box(
     cell_type=dolfinx.mesh.CellType.hexahedron,
     ghost_mode=dolfinx.mesh.GhostMode.shared_facet,  # both sides of the contact must be seen
 )
-tagged = tag_mesh(
+tagged = cs.tag_mesh(
     mesh,
     cells={"a": lambda x: x[2] < 1, "b": lambda x: x[2] > 1},
     facets={name: lambda x, z=z: np.isclose(x[2], z) for name, z in (("bottom", 0), ("contact", 1), ("top", 2))},
     length_unit=1e-3,
 )
 
-problem = HeatProblem(
+problem = cs.HeatProblem(
     tagged,
-    layers={"a": HeatLayer(A, ["a"]), "b": HeatLayer(B, ["b"])},
-    contacts=[Contact("a|b", "a", "b", ["contact"], Conductance(CONTACT))],
-    baths=[Bath("warm", "a", WARM, ["bottom"]), Bath("cold", "b", COLD, ["top"])],
+    layers={"a": cs.HeatLayer(A, ["a"]), "b": cs.HeatLayer(B, ["b"])},
+    contacts=[cs.Contact("a|b", "a", "b", ["contact"], cs.Conductance(CONTACT))],
+    baths=[cs.Bath("warm", "a", WARM, ["bottom"]), cs.Bath("cold", "b", COLD, ["top"])],
 )
-u, flow = HeatStepper(problem.activate()).steady(*problem.state(COLD))  # unknown u = T^2
+u, flow = cs.HeatStepper(problem.activate()).steady(*problem.state(COLD))  # unknown u = T^2
 T = np.sqrt(u)
 power = flow.contact["a|b"]  # from lower to upper
 middle = [[0.5e-3, 0.5e-3, 1e-3]]

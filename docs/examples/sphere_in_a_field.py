@@ -7,10 +7,7 @@ import gmsh
 import numpy as np
 from mpi4py import MPI
 
-from fem.constants import MU0
-from meshes import compat
-from meshes.tagged import TaggedMesh
-from solvers.field.problem import AppliedField, FieldProblem
+import coldstack as cs
 
 RADIUS, DEPTH, FIELD, WALL = 100e-9, 50e-9, 66e3, 5.0  # m, m, A/m, and the radius of the outer wall over RADIUS
 
@@ -23,23 +20,22 @@ if comm.rank == 0:  # two concentric spheres, in units of RADIUS
     gmsh.model.occ.synchronize()
     volumes = sorted((tag for _, tag in gmsh.model.getEntities(3)), key=lambda tag: gmsh.model.occ.getMass(3, tag))
     shell = max((tag for _, tag in gmsh.model.getEntities(2)), key=lambda tag: gmsh.model.occ.getMass(2, tag))
-    gmsh.model.addPhysicalGroup(3, volumes[:1], 1, "sphere")
-    gmsh.model.addPhysicalGroup(3, volumes[1:], 2, "vacuum")
-    gmsh.model.addPhysicalGroup(2, [shell], 1, "wall")
+    gmsh.model.addPhysicalGroup(3, volumes[:1], name="sphere")
+    gmsh.model.addPhysicalGroup(3, volumes[1:], name="vacuum")
+    gmsh.model.addPhysicalGroup(2, [shell], name="wall")
     size = gmsh.model.mesh.field.add("MathEval")
     gmsh.model.mesh.field.setString(size, "F", "0.3 + 0.45*abs(sqrt(x*x+y*y+z*z)-1)")
     gmsh.model.mesh.field.setAsBackgroundMesh(size)
     gmsh.option.setNumber("Mesh.MeshSizeExtendFromBoundary", 0)
     gmsh.model.mesh.generate(3)
     gmsh.model.mesh.setOrder(2)
-mesh, cell_tags, facet_tags = compat.mesh_from_gmsh(gmsh.model, comm)
+tagged = cs.read_gmsh(gmsh.model, comm, length_unit=RADIUS)  # the physical groups as names
 gmsh.finalize()
-tagged = TaggedMesh(mesh, cell_tags, facet_tags, {"sphere": 1, "vacuum": 2}, {"wall": 1}, length_unit=RADIUS)
 
 # Tetrahedra need degree 2. The solution is that of 1 T: scale it.
-problem = FieldProblem(tagged, ["sphere"], AppliedField((0.0, 0.0, 1.0)), walls=["wall"], degree=2)
+problem = cs.FieldProblem(tagged, ["sphere"], cs.AppliedField((0.0, 0.0, 1.0)), walls=["wall"], degree=2)
 solution = problem.solve(problem.screening_of({"sphere": DEPTH}))
-moment = solution.magnetic_moment("sphere")[2] * MU0 * FIELD
+moment = solution.magnetic_moment("sphere")[2] * cs.MU0 * FIELD
 
 x = RADIUS / DEPTH
 bracket = 1 - 3 / x / np.tanh(x) + 3 / x**2

@@ -64,7 +64,7 @@ def heat_current(tagged: cs.TaggedMesh) -> float:
         contacts=[cs.Contact("a|b", "a", "b", ["contact"], cs.Conductance(CONTACT))],
         baths=[cs.Bath("warm", "a", WARM, ["bottom"]), cs.Bath("cold", "b", COLD, ["top"])],
     )
-    _, flow = cs.HeatStepper(problem).steady(*problem.state(COLD))
+    _, flow = cs.HeatStepper(problem.activate()).steady(*problem.state(COLD))
     return float(flow.contact["a|b"])
 
 

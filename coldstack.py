@@ -5,7 +5,8 @@ DOLFINx is not installed.
 
     Cases: load_case, Case, run, Result, InputError, ComputationError
     Materials: Material, Nuclei, Spins, get_material, LIBRARY
-    Interfaces: TunnelJunction, PhononContact, ElectronPhonon, Conductance, Sum, phonon_boundary_conductance
+    Interfaces: TunnelJunction, PhononContact, ElectronPhonon, Conductance, Sum, phonon_boundary_conductance, Perfect,
+        Ideal
     Meshes: TaggedMesh, tag_mesh, read_gmsh, LayerGeometry, StackGeometry, build_stack_mesh
     Magnetic field: FieldProblem, FieldSolution, TransportCurrent, AppliedField, Imposed
     Heat: HeatProblem, HeatLayer, Contact, Bath, Source, HeatStepper
@@ -28,6 +29,8 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from fem.interfaces.laws import Sum as Sum
     from fem.interfaces.laws import TunnelJunction as TunnelJunction
     from fem.interfaces.laws import phonon_boundary_conductance as phonon_boundary_conductance
+    from fem.interfaces.markers import Ideal as Ideal
+    from fem.interfaces.markers import Perfect as Perfect
     from fem.materials.library import LIBRARY as LIBRARY
     from fem.materials.library import get_material as get_material
     from fem.materials.material import Material as Material
@@ -63,6 +66,7 @@ _HOMES = {
     "fem.interfaces.laws": [
         *["Conductance", "ElectronPhonon", "PhononContact", "Sum", "TunnelJunction", "phonon_boundary_conductance"],
     ],
+    "fem.interfaces.markers": ["Ideal", "Perfect"],
     "fem.materials.library": ["LIBRARY", "get_material"],
     "fem.materials.material": ["Material"],
     "fem.materials.nuclear_spins": ["Nuclei", "Spins"],

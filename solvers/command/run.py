@@ -19,6 +19,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from fem.interfaces.markers import Ideal
 from solvers import __version__
 from solvers.case.model import Case, case_sha256
 from solvers.cycles.ending import CycleEnd
@@ -304,7 +305,7 @@ def _summary(sim: Simulation, recorder: Recorder, ends: CycleEnd, seconds: float
     if problem is not None:
         timings |= {f"field_{name}": value for name, value in problem.timings.items()}
     cold = sim.totals().temperature[sim.heat.space.layer_number(recorder.cold)]
-    ideal = [contact.name for contact in sim.heat.contacts if contact.ideal]
+    ideal = [contact.name for contact in sim.heat.contacts if isinstance(contact.law, Ideal)]
     options = PETSc.Options()
     return {
         "results": {

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.interfaces.laws import InterfaceLaw
+from fem.interfaces.markers import Ideal, Perfect
 from fem.spaces.layerwise import LayerwiseSpace
 from meshes.arrays import Floats, Ints
 from solvers.heat.parts import Bath, Contact, Source, values_at
@@ -24,7 +25,7 @@ class Link:
     i: Ints
     j: Ints
     area: Floats
-    law: InterfaceLaw | None
+    law: InterfaceLaw | Perfect | Ideal
     bath_u: Floats | None = None
 
 
@@ -88,7 +89,7 @@ def bath_link(space: LayerwiseSpace, bath: Bath) -> Link:
 
 
 def bath_nodes(space: LayerwiseSpace, bath: Bath) -> Ints:
-    """Local nodes that a bath without a law holds (collective).
+    """Local nodes that a bath in perfect contact holds (collective).
 
     Raises:
         ValueError: the layer has none of the facets.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from fem.interfaces.markers import Ideal, Perfect
 from fem.spaces.layerwise import Edges, LayerwiseSpace
 from solvers.heat.links import Link
 from solvers.heat.matrix import NetworkMatrix
@@ -127,7 +128,7 @@ class ActiveNetwork:
                 # What the layer gives, and what perfect contacts bring into it.
                 passed = float(given[self.space.layer_number(layer)])
                 for c in self.problem.contacts:
-                    if c.name != name and layer in (c.lower, c.upper) and c.law is None:
+                    if c.name != name and layer in (c.lower, c.upper) and isinstance(c.law, Perfect | Ideal):
                         passed += contacts[c.name] * (1.0 if c.upper == layer else -1.0)
                 contacts[name] = sign * passed
         return {b.name: float(total[k]) for k, b in enumerate(self.problem.baths)}, contacts
@@ -145,7 +146,7 @@ class ActiveNetwork:
         for name, (layer, _) in self.emptied.items():
             number[self.space.nodes(layer)] = names.index(name)
         for bath in self.problem.baths:
-            if bath.law is None and bath.name in self.active:
+            if isinstance(bath.law, Perfect) and bath.name in self.active:
                 number[self.problem.held_nodes[bath.name]] = names.index(bath.name)
         return names, number.astype(np.int32)
 
@@ -209,7 +210,7 @@ class ActiveNetwork:
         self._transfer(nodal, edges.i, edges.j, q)
         pair_flows = [PairFlow("conduction", edges.i, edges.j, q)]
         for link in self.conducting:
-            assert link.law is not None
+            assert not isinstance(link.law, Perfect | Ideal)
             i, j = link.i, link.j
             q, d_i, d_j = link.law.flux(u[i], u[j], f[i], f[j])
             q = q * link.area
@@ -219,7 +220,7 @@ class ActiveNetwork:
         for name, link in self.problem.bath_links.items():
             if name not in self.active:
                 continue
-            assert link.law is not None
+            assert not isinstance(link.law, Perfect | Ideal)
             assert link.bath_u is not None
             i = link.i
             q, d_i, _ = link.law.flux(u[i], link.bath_u, f[i], np.ones(len(i)))
@@ -249,10 +250,10 @@ class ActiveNetwork:
         """
         baths, contacts = self._tied_sums(flow.nodal - rate)
         for contact in self.problem.contacts:
-            if contact.law is None:
+            if isinstance(contact.law, Perfect | Ideal):
                 flow.contact[contact.name] = contacts[contact.name]
         for bath in self.problem.baths:
-            if bath.law is None:
+            if isinstance(bath.law, Perfect):
                 flow.bath[bath.name] = baths[bath.name]
 
     @staticmethod
@@ -274,7 +275,8 @@ def build_network(problem: HeatProblem, active: frozenset[str]) -> ActiveNetwork
             bath_of_node[problem.held_nodes[bath.name]] = number
     bath_of_node, emptied = _hold_ideal(problem, active, space.maximum(bath_of_node))
     on = [k for k in problem.contact_links if k.name in active and k.name not in emptied]
-    perfect, conducting = [k for k in on if k.law is None], [k for k in on if k.law is not None]
+    perfect = [k for k in on if isinstance(k.law, Perfect)]
+    conducting = [k for k in on if not isinstance(k.law, Perfect)]
     ties = Ties(space, [(k.i, k.j) for k in perfect], bath_of_node.astype(np.int32))
     held, held_u = ties.held, np.zeros(space.n_local)
     for number, bath in enumerate(problem.baths):
@@ -315,7 +317,7 @@ def _hold_ideal(
     """
     space, emptied = problem.space, {}
     for contact in problem.contacts:
-        if not contact.ideal or contact.name not in active:
+        if not isinstance(contact.law, Ideal) or contact.name not in active:
             continue
         lowest = [
             -space.comm.allreduce(float((-bath_of_node[space.nodes(name)]).max(initial=-np.inf)), op=MPI.MAX)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.interfaces.laws import InterfaceLaw
+from fem.interfaces.markers import Ideal, Perfect
 from fem.materials.material import Material
 
 Floats = npt.NDArray[np.float64]
@@ -33,18 +34,16 @@ class Contact:
         name: used in balances and for switching it on and off.
         lower, upper: layer names; a positive flow goes from lower to upper.
         facets: facet group names; empty: the two layers are on the same cells and touch everywhere.
-        law: flux law per area of the facets (W/m^2) or per volume (W/m^3), or None for a perfect contact (no
-            temperature jump).
-        ideal: with no law: all of the one layer takes the temperature of the other, which a bath must hold
-            throughout while this contact is active.
+        law: flux law per area of the facets (W/m^2) or per volume (W/m^3); `Perfect()`: no temperature jump;
+            `Ideal()`: all of the one layer takes the temperature of the other, which a bath must hold throughout
+            while this contact is active.
     """
 
     name: str
     lower: str
     upper: str
     facets: Sequence[str]
-    law: InterfaceLaw | None
-    ideal: bool = False
+    law: InterfaceLaw | Perfect | Ideal
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,15 @@ class Bath:
         temperature: K: one number, or a function of points x (3, n) in metres that gives (n,).
         facets: facet group names; empty: the whole layer touches the bath.
         law: flux law with the layer as side 1, per area of the facets (W/m^2) or per volume of the whole layer
-            (W/m^3); None: the touched nodes are held at the temperature. Where two baths hold one node the later
-            bath does.
+            (W/m^3); `Perfect()`: the touched nodes are held at the temperature. Where two baths hold one node the
+            later bath does.
     """
 
     name: str
     layer: str
     temperature: float | ScalarField
     facets: Sequence[str] = ()
-    law: InterfaceLaw | None = None
+    law: InterfaceLaw | Perfect = Perfect()  # noqa: RUF009 -- frozen
 
     def __post_init__(self) -> None:
         """Raise ValueError for a negative temperature."""

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fem.interfaces.markers import Perfect
 from fem.materials.material import Material
 from fem.spaces.layerwise import LayerwiseSpace
 from meshes.tagged import TaggedMesh
@@ -55,8 +56,8 @@ class HeatProblem:
         check_layers(self.space.names, self.contacts, self.baths, self.sources)
         self.layer_nodes = [self.space.nodes(name) for name in self.space.names]
         self.contact_links = [contact_link(self.space, c) for c in self.contacts]
-        self.bath_links = {b.name: bath_link(self.space, b) for b in self.baths if b.law is not None}
-        self.held_nodes = {b.name: bath_nodes(self.space, b) for b in self.baths if b.law is None}
+        self.bath_links = {b.name: bath_link(self.space, b) for b in self.baths if not isinstance(b.law, Perfect)}
+        self.held_nodes = {b.name: bath_nodes(self.space, b) for b in self.baths if isinstance(b.law, Perfect)}
         touched = self.held_nodes | {name: link.i for name, link in self.bath_links.items()}
         self.hottest_u = {b.name: largest_u(self.space, b, touched[b.name]) for b in self.baths}
         self.source_nodal = {s.name: source_nodes(self.space, s) for s in self.sources}

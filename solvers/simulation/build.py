@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fem.interfaces.laws import Conductance, InterfaceLaw, PhononContact, TunnelJunction, phonon_boundary_conductance
+from fem.interfaces.markers import Ideal, Perfect
 from fem.materials.material import Material
 from fem.materials.two_temperatures import electrons, lattice, lattice_name
 from meshes.stack import LayerGeometry, StackGeometry
@@ -121,11 +122,13 @@ class Gate:
         return self.phases is None or phase in self.phases
 
 
-def interface_laws(block: InterfaceBlock, lower: Material, upper: Material) -> dict[str, InterfaceLaw | None]:
-    """Flux laws of an interface block by mechanism; None for a perfect or ideal contact."""
+def interface_laws(
+    block: InterfaceBlock, lower: Material, upper: Material
+) -> dict[str, InterfaceLaw | Perfect | Ideal]:
+    """Flux laws of an interface block by mechanism."""
     if block.contact is not None:
-        return {block.contact: None}
-    laws: dict[str, InterfaceLaw | None] = {}
+        return {block.contact: Perfect() if block.contact == "perfect" else Ideal()}
+    laws: dict[str, InterfaceLaw | Perfect | Ideal] = {}
     if block.resistance_area is not None:
         laws["junction"] = TunnelJunction(lower, upper, block.resistance_area, block.dynes or 0.0)
     if block.conductance is not None:
@@ -135,13 +138,13 @@ def interface_laws(block: InterfaceBlock, lower: Material, upper: Material) -> d
     return laws
 
 
-def bath_law(block: BathBlock, material: Material) -> InterfaceLaw | None:
-    """Flux law of a bath block; None where the bath holds the temperature."""
+def bath_law(block: BathBlock, material: Material) -> InterfaceLaw | Perfect:
+    """Flux law of a bath block; perfect where the bath holds the temperature."""
     if block.conductance is not None:
         return Conductance(block.conductance)
     if block.phonons is not None:
         return PhononContact(phonon_boundary_conductance(material, material), block.phonons)
-    return None
+    return Perfect()
 
 
 def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[HeatProblem, list[Gate]]:
@@ -166,14 +169,14 @@ def heat_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> tuple[
             above = reached(mechanism, names[k + 1], laws[k], divided)
             own = block.phonons_in if mechanism == "phonons" and block.phonons_in else block.conducts_in
             for (lower, upper), suffix in zip(touching(below, above), ("", " lattice"), strict=False):
-                contacts.append(Contact(name + suffix, lower, upper, (face,), law, mechanism == "ideal"))
+                contacts.append(Contact(name + suffix, lower, upper, (face,), law))
                 gates.append(_gate(name + suffix, own))
     baths = []
     for number, bath in enumerate(case.bath):
         facets = () if bath.face == "all" else (f"{bath.layer}.{bath.face}",)
         material = law_of[bath.layer]
         law = bath_law(bath, material)
-        mechanism = "perfect" if law is None else "phonons" if bath.phonons is not None else "conductance"
+        mechanism = "perfect" if isinstance(law, Perfect) else "phonons" if bath.phonons is not None else "conductance"
         for heat_layer in reached(mechanism, bath.layer, material, divided):
             name = f"bath {number + 1} ({heat_layer})"
             baths.append(Bath(name, heat_layer, bath.temperature, facets, law))

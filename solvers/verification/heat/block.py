@@ -45,7 +45,7 @@ class Block:
     Args:
         comm: MPI communicator.
         layers: (material, thickness in m, cells, start temperature in K), bottom to top, named "0", "1", ...
-        laws: flux law between each and the next; None: a perfect contact.
+        laws: flux law between each and the next.
         baths: see `solvers.heat.problem.Bath`.
         rtol: of the time steps.
     """
@@ -54,7 +54,7 @@ class Block:
         self,
         comm: MPI.Intracomm,
         layers: Sequence[tuple[Material, float, int, float]],
-        laws: Sequence[InterfaceLaw | None] = (),
+        laws: Sequence[InterfaceLaw] = (),
         baths: Sequence[Bath] = (),
         rtol: float = RTOL,
     ) -> None:

@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 
 from fem.constants import LORENZ
 from fem.interfaces.laws import Conductance, InterfaceLaw, TunnelJunction
+from fem.interfaces.markers import Perfect
 from fem.materials.material import Material
 from meshes.boxes import Slab, layered_box
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
@@ -82,7 +83,7 @@ def _wave(x: Floats) -> Floats:
 
 
 def _solve(
-    comm: MPI.Intracomm, exact: Solution, law: InterfaceLaw | None, n: int, tetrahedra: bool, swap: bool = False
+    comm: MPI.Intracomm, exact: Solution, law: InterfaceLaw | Perfect, n: int, tetrahedra: bool, swap: bool = False
 ) -> tuple[float, float, float]:
     """Error of T in the mean square over RISE, mean flux upwards, and mean jump, on a mesh of n cells through."""
     tagged = layered_box(comm, [Slab("lower", LOWER, n), Slab("upper", UPPER, n)], CHIP, (n, n), tetrahedra=tetrahedra)
@@ -140,7 +141,7 @@ def contact_limits(comm: MPI.Intracomm) -> list[Row]:
     there, back = (_solve(comm, Solution(k, 1e6), Conductance(1e6), 4, False, swap) for swap in (False, True))
     rows.append(Row(case, "flux with the sides swapped (W/m^2)", there[1], back[1], 1e-9))
     rows.append(Row(case, "jump with the sides swapped (K)", there[2], back[2], 1e-9))
-    perfect = _solve(comm, Solution(k, None), None, 8, False)
+    perfect = _solve(comm, Solution(k, None), Perfect(), 8, False)
     good = _solve(comm, Solution(k, None), Conductance(1e13), 8, False)
     rows.append(Row(case, "perfect contact: T, rms error over the rise", 0.0, perfect[0], 0.005))
     rows.append(Row(case, "perfect contact: flux (W/m^2)", Solution(k, None).flux, perfect[1], 0.002))
@@ -173,10 +174,10 @@ def layers_in_series(comm: MPI.Intracomm) -> list[Row]:
         rows.append(
             Row("tantalum, junction and copper in series", f"flux at R_A = {area:g} Ohm m^2", exact, found, 1e-8)
         )
-    found = _between_baths(comm, plain, None, hot, cold, False)
+    found = _between_baths(comm, plain, Perfect(), hot, cold, False)
     exact = (hot - cold) / (LOWER / 2e-4 + UPPER / 3e-5)
     rows.append(Row("two layers in series", "flux through a perfect contact", exact, found, 1e-8))
-    found = _between_baths(comm, plain, None, hot, cold, False, hold=True)
+    found = _between_baths(comm, plain, Perfect(), hot, cold, False, hold=True)
     rows.append(Row("perfect contact to a held layer", "flux", (hot - cold) * 3e-5 / UPPER, found, 1e-8))
     return rows
 
@@ -184,7 +185,7 @@ def layers_in_series(comm: MPI.Intracomm) -> list[Row]:
 def _between_baths(
     comm: MPI.Intracomm,
     materials: list[Material],
-    law: InterfaceLaw | None,
+    law: InterfaceLaw | Perfect,
     hot: float,
     cold: float,
     tetrahedra: bool,

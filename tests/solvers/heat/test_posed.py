@@ -9,6 +9,7 @@ from scipy.special import iv
 
 from fem.constants import MU0
 from fem.interfaces.laws import Conductance
+from fem.interfaces.markers import Perfect
 from fem.materials.material import Material
 from meshes.tagged import TaggedMesh, tag_mesh
 from solvers.field.problem import FieldProblem, Imposed, TransportCurrent
@@ -151,7 +152,7 @@ def test_what_cannot_be_posed_is_refused(comm):
     tagged = pile(comm, (1, 1), 2, 1e-3)
     layers = {name: HeatLayer(plain(1.0), [name]) for name in ("0", "1")}
     for parts in (
-        {"contacts": [Contact("x", "0", "2", ["0|1"], None)]},
+        {"contacts": [Contact("x", "0", "2", ["0|1"], Perfect())]},
         {"baths": [Bath("x", "lid", 1.0)]},
         {"sources": [Source("x", "lid", 1.0)]},
     ):

@@ -9,6 +9,7 @@ import pytest
 from mpi4py import MPI
 
 from fem.interfaces.laws import Conductance, ElectronPhonon, PhononContact, Sum, TunnelJunction
+from fem.interfaces.markers import Ideal, Perfect
 from fem.materials.library import get_material
 from fem.materials.material import Material
 from meshes.boxes import Slab, layered_box
@@ -42,7 +43,7 @@ def problem(comm, contacts=(), baths=(), sources=(), materials=(PLAIN, OTHER, PL
 
 
 def perfect(lower, upper, name=None):
-    return Contact(name or f"{lower}|{upper}", lower, upper, ["|".join(sorted((lower, upper)))], None)
+    return Contact(name or f"{lower}|{upper}", lower, upper, ["|".join(sorted((lower, upper)))], Perfect())
 
 
 def start(heat, *temperatures):
@@ -142,7 +143,7 @@ def test_a_bath_holds_through_perfect_contacts(comm, held):
 def test_ideal_contact_empties_a_layer_at_once(comm, swap):
     """All of "b" takes the temperature at which "a" is held; the bath gets what "b" had, and then what "c" gives."""
     ends = ("b", "a") if swap else ("a", "b")
-    hot = Contact("hot", *ends, ["a|b"], None, ideal=True)
+    hot = Contact("hot", *ends, ["a|b"], Ideal())
     cold = Contact("cold", "b", "c", ["b|c"], Conductance(7.0))
     heat = problem(comm, [hot, cold], [Bath("bath", "a", 0.1)])
     f = np.ones(heat.space.n_local)
@@ -166,7 +167,7 @@ def test_ideal_contact_empties_a_layer_at_once(comm, swap):
 )
 def test_ideal_contact_needs_one_layer_held(baths):
     with pytest.raises(ValueError, match="just one of its layers must be held"):
-        problem(MPI.COMM_SELF, [Contact("hot", "a", "b", ["a|b"], None, ideal=True)], baths).activate()
+        problem(MPI.COMM_SELF, [Contact("hot", "a", "b", ["a|b"], Ideal())], baths).activate()
 
 
 @pytest.mark.mpi
@@ -184,7 +185,7 @@ def test_switching_a_perfect_contact_off(comm):
 @pytest.mark.mpi
 def test_very_good_contact_is_a_perfect_one(comm):
     results = []
-    for law in (Conductance(1e9), None):
+    for law in (Conductance(1e9), Perfect()):
         contacts = [Contact("a|b", "a", "b", ["a|b"], law), Contact("b|c", "b", "c", ["b|c"], Conductance(30.0))]
         heat = problem(comm, contacts, [Bath("bath", "c", 0.1, ["top"])])
         f = np.ones(heat.space.n_local)
@@ -295,7 +296,7 @@ def test_names_and_facets_are_checked():
     with pytest.raises(ValueError, match="must differ"):
         problem(MPI.COMM_SELF, [perfect("a", "b")], [Bath("a|b", "a", 0.1)])
     with pytest.raises(ValueError, match="share no facet"):
-        problem(MPI.COMM_SELF, [Contact("x", "a", "c", ["a|b"], None)])
+        problem(MPI.COMM_SELF, [Contact("x", "a", "c", ["a|b"], Perfect())])
     with pytest.raises(ValueError, match="has no facet"):
         problem(MPI.COMM_SELF, baths=[Bath("x", "a", 0.1, ["top"])])
 

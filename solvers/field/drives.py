@@ -15,17 +15,33 @@ VectorField = tuple[float, float, float] | Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class TransportCurrent:
-    """A current through a superconductor between two ends, by a phase gradient along a straight direction.
+    """A current through a superconductor, by a phase that falls along one straight piece of it.
+
+    The whole of a straight conductor between two walls may be that piece. A conductor that bends has a group of its
+    own for a straight piece, which ends inside the conductor or at a wall on planes normal to `direction`; the rest of
+    it is among the superconductors only. A closed loop gets a fluxoid in the same way: its ends are those of the piece.
 
     Attributes:
-        groups: cell groups of the conductor.
-        direction: unit vector of the current.
-        length: distance between the two ends in metres.
+        groups: cell groups of the piece.
+        length: distance between its two ends in metres.
+        direction: along which the phase falls, and the current flows; any length, normalised.
+
+    Raises:
+        ValueError: a text for the groups, or none; a direction of no length; a length that is not positive.
     """
 
     groups: Sequence[str]
     length: float
     direction: tuple[float, float, float] = (1.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        """Normalise the direction."""
+        if isinstance(self.groups, str) or not self.groups:
+            raise ValueError(f"the groups of a current must be a list of cell groups, got {self.groups!r}")
+        object.__setattr__(self, "groups", tuple(self.groups))
+        object.__setattr__(self, "direction", unit_vector(self.direction))
+        if not 0.0 < self.length < np.inf:
+            raise ValueError(f"the length of a current's piece must be positive, got {self.length} m")
 
 
 @dataclass(frozen=True)
@@ -33,10 +49,17 @@ class AppliedField:
     """A uniform applied field: tangential A on the walls is that of the field without the stack.
 
     Attributes:
-        direction: unit vector of the field.
+        direction: of the field; any length, normalised.
+
+    Raises:
+        ValueError: a direction of no length.
     """
 
     direction: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        """Normalise the direction."""
+        object.__setattr__(self, "direction", unit_vector(self.direction))
 
     def potential(self, x: Floats) -> Floats:
         """A per tesla, (3, n), at points x (3, n) in metres.
@@ -64,6 +87,20 @@ class Imposed:
 
 
 Drive = TransportCurrent | AppliedField | Imposed
+
+
+def unit_vector(direction: tuple[float, float, float]) -> tuple[float, float, float]:
+    """A direction of length 1.
+
+    Raises:
+        ValueError: it has not three components, or no length.
+    """
+    vector = np.asarray(direction, dtype=np.float64)
+    length = float(np.linalg.norm(vector))
+    if vector.shape != (3,) or not 0.0 < length < np.inf:
+        raise ValueError(f"a direction must have three components and a length, got {direction}")
+    x, y, z = (float(part) / length for part in vector)
+    return x, y, z
 
 
 def evaluate(given: VectorField, x: Floats) -> Floats:

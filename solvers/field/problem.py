@@ -20,6 +20,7 @@ from petsc4py import PETSc
 from meshes import compat
 from meshes.tagged import TaggedMesh
 from solvers.errors import StepFailure
+from solvers.field.checks import LiftedPiece, check_input
 from solvers.field.drives import AppliedField, Drive, Imposed, TransportCurrent
 from solvers.field.evaluation import Evaluation
 from solvers.field.factorisation import Factorisation
@@ -54,8 +55,10 @@ class FieldProblem:
         timings: seconds spent to "assemble", "factor" and "solve".
 
     Raises:
-        ValueError: first order on tetrahedra, which does not converge on flat layers; H imposed on a wall or on facets
-            inside the mesh; cells in no group.
+        ValueError: cells other than hexahedra and tetrahedra; first order on tetrahedra, which does not converge on
+            flat layers; a group without cells or facets, or a text for a list of groups; H imposed on a wall or on
+            facets inside the mesh; cells in no group; an applied field without walls; a current through what is no
+            superconductor, or through a piece that does not end on two planes normal to it.
         KeyError: a cell or facet group that the mesh has not.
     """
 
@@ -67,10 +70,10 @@ class FieldProblem:
         walls: Sequence[str],
         degree: int = 1,
     ) -> None:
-        if tagged.mesh.topology.cell_name() == "tetrahedron" and degree < 2:
-            raise ValueError(
-                "first-order Nedelec elements on tetrahedra do not converge on flat layers: use degree 2 or hexahedra"
-            )
+        check_input(tagged, superconductors, drive, walls, degree)
+        self._piece: LiftedPiece | None = None
+        if isinstance(drive, TransportCurrent):
+            self._piece = LiftedPiece(tagged, superconductors, walls, drive)
         self.tagged, self.drive = tagged, drive
         self.comm: MPI.Intracomm = tagged.mesh.comm
         self._superconductors = frozenset(superconductors)
@@ -116,7 +119,8 @@ class FieldProblem:
             The field of the unit drive.
 
         Raises:
-            ValueError: the screening has another shape, or is negative somewhere.
+            ValueError: the screening has another shape or is negative somewhere; that of a current's piece is zero
+                everywhere, or another superconductor touches its sides.
             StepFailure: the screening or the solution is not finite, or the factorisation failed.
         """
         self.factor(screening)
@@ -139,13 +143,28 @@ class FieldProblem:
     def _check(self, screening: Floats) -> None:
         wrong = screening.shape != (self.n_cells,)
         fault = 3 if wrong else 2 if not np.isfinite(screening).all() else 1 if (screening < 0.0).any() else 0
-        fault = self.comm.allreduce(fault, op=MPI.MAX)
+        carries = beside = 0
+        if self._piece is not None and not wrong:
+            mass = self.forms.gauge_mass
+            carries, beside = (int((screening[c] > mass).any()) for c in (self._piece.cells, self._piece.beside))
+        found = np.array([fault, carries, beside], dtype=np.int64)
+        self.comm.Allreduce(MPI.IN_PLACE, found, op=MPI.MAX)
+        fault, carries, beside = (int(value) for value in found)
         if fault == 2:
             raise StepFailure("field: the screening is not finite")
         if fault:
             raise ValueError(
                 "the screening must have a value for every local cell" if fault == 3 else "the screening is negative"
             )
+        if isinstance(self.drive, TransportCurrent):
+            name = ", ".join(self.drive.groups)
+            if not carries:
+                raise ValueError(f"a current through {name}, which has no screening: it is no superconductor")
+            if beside:
+                raise ValueError(
+                    f"another superconductor touches {name} on its sides, but has not the phase of the current: put "
+                    "a barrier between them, or let the phase fall in a piece away from it"
+                )
 
     def factor(self, screening: Floats, gauge_mass: float | None = None, more: Sequence[dolfinx.fem.Form] = ()) -> None:
         """Assemble and factor the matrix, and `right`, the right-hand side of the unit drive (collective).

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mpi4py import MPI
 
-from solvers.verification.field import bodies, eddy, manufactured, slabs, stack, strips
+from solvers.verification.field import bodies, eddy, loops, manufactured, slabs, stack, strips
 from solvers.verification.report import Row
 
 Case = Callable[[MPI.Intracomm, bool], list[Row]]
@@ -19,6 +19,8 @@ CASES: dict[str, Case] = {
     "slab with a current": slabs.transport_slab,
     "strip": strips.uniform_strip,
     "Meissner strip": strips.meissner_strip,
+    "strip with a bend": loops.bent_strip,
+    "ring": loops.ring,
     "cylinder": bodies.cylinder,
     "sphere": bodies.sphere,
     "transition field of films": slabs.transition_field,

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import dolfinx.mesh
 import numpy as np
 import pytest
 from mpi4py import MPI
+from petsc4py import PETSc
 
 from fem.constants import MU0
+from solvers.errors import StepFailure
 from solvers.field.eddy import EddyProblem, NormalFront
+from solvers.field.factorisation import Factorisation
 from solvers.field.problem import AppliedField, FieldProblem, FieldSolution, Imposed, TransportCurrent
 from solvers.verification.field.meshes import brick_mesh
 
@@ -62,8 +67,8 @@ def test_outputs_fit_together(comm: MPI.Intracomm) -> None:
 @pytest.mark.mpi
 def test_transport_current_flows_along_its_direction(comm: MPI.Intracomm) -> None:
     tagged = slab(comm)
-    drive = TransportCurrent(["lower"], 50 * NM)
-    problem = FieldProblem(tagged, ["lower"], drive, ["x-", "x+", "z-", "z+"])
+    drive = TransportCurrent(["lower"], 50 * NM, (3.0, 0.0, 0.0))
+    problem = FieldProblem(tagged, ["lower"], drive, ["x-", "x+", "z+"])
     solution = problem.solve(problem.screening_of({"lower": 50 * NM}))
     assert solution.per_drive() == pytest.approx(1 / solution.current())
     assert solution.current_moment("lower")[0] / (50 * NM) == pytest.approx(solution.current(), rel=1e-3)
@@ -93,6 +98,70 @@ def test_what_cannot_be_posed_is_refused(comm: MPI.Intracomm) -> None:
         FieldProblem(tagged, ["lower"], Imposed(tangential_field={"lid": (0.0, 1.0, 0.0)}), ["x-"])
     with pytest.raises(ValueError, match="outside the mesh"):
         parallel(comm).flux_density_at([[0.0, 0.0, 1.0]])
+    with pytest.raises(ValueError, match="superconductors must be a list of group names, got the text 'lower'"):
+        FieldProblem(tagged, "lower", Imposed(), ["x-"])
+    with pytest.raises(ValueError, match="an applied field is what the walls hold"):
+        FieldProblem(tagged, ["lower"], AppliedField((0.0, 1.0, 0.0)), [])
+    empty = replace(tagged, cell_names=tagged.cell_names | {"film": 7}, facet_names=tagged.facet_names | {"lid": 8})
+    with pytest.raises(ValueError, match="no cells in the groups film"):
+        FieldProblem(empty, ["lower", "film"], Imposed(), ["x-"])
+    with pytest.raises(ValueError, match="no facets in the groups lid"):
+        FieldProblem(empty, ["lower"], Imposed(), ["x-", "lid"])
+    prisms = dolfinx.mesh.create_box(comm, [[0, 0, 0], [1, 1, 1]], [2, 2, 2], dolfinx.mesh.CellType.prism)
+    with pytest.raises(ValueError, match="hexahedra or tetrahedra, the mesh is of the cell type prism"):
+        FieldProblem(replace(tagged, mesh=prisms), ["lower"], Imposed(), ["x-"])
+
+
+@pytest.mark.mpi
+def test_currents_that_cannot_flow_are_refused(comm: MPI.Intracomm) -> None:
+    with pytest.raises(ValueError, match="must be a list of cell groups, got 'lower'"):
+        TransportCurrent("lower", 50 * NM)
+    with pytest.raises(ValueError, match="a direction must have"):
+        TransportCurrent(["lower"], 50 * NM, (0.0, 0.0, 0.0))
+    with pytest.raises(ValueError, match="length of a current's piece must be positive"):
+        TransportCurrent(["lower"], 0.0)
+    tagged, ends = slab(comm), ["x-", "x+"]
+    current = TransportCurrent(["lower"], 50 * NM)
+    with pytest.raises(ValueError, match="through lower, which is not among the superconductors"):
+        FieldProblem(tagged, ["upper"], current, ends)
+    with pytest.raises(ValueError, match="meets a wall on faces that are not normal"):
+        FieldProblem(tagged, ["lower"], current, [*ends, "z-"])
+    with pytest.raises(ValueError, match="there are no two of them"):
+        FieldProblem(tagged, ["lower"], current, ["x-"])
+    with pytest.raises(ValueError, match=r"4e-08 m apart; they are at 0 and 5e-08 m"):
+        FieldProblem(tagged, ["lower"], TransportCurrent(["lower"], 40 * NM), ends)
+    problem = FieldProblem(tagged, ["lower", "upper"], current, ends)
+    with pytest.raises(ValueError, match="through lower, which has no screening"):
+        problem.solve(problem.screening_of({"upper": 50 * NM}))
+    with pytest.raises(ValueError, match="another superconductor touches lower on its sides"):
+        problem.solve(problem.screening_of({"lower": 50 * NM, "upper": 50 * NM}))
+    problem.solve(problem.screening_of({"lower": 50 * NM}))
+
+
+@pytest.mark.mpi
+def test_what_is_not_finite_is_not_taken(comm: MPI.Intracomm) -> None:
+    problem = FieldProblem(slab(comm), ["lower", "upper"], Imposed(tangential_field={"z-": (0.0, H0, 0.0)}), ["x-"])
+    screening = problem.screening_of({"lower": 50 * NM})
+    with pytest.raises(ValueError, match="the screening is negative"):
+        problem.solve(-screening)
+    with pytest.raises(ValueError, match="a value for every local cell"):
+        problem.solve(screening[1:])
+    if comm.rank == 0:
+        screening[0] = np.nan
+    with pytest.raises(StepFailure, match="the screening is not finite"):
+        problem.solve(screening)
+    screening[:] = 0.0
+    problem.factor(screening)
+    problem.right.array_w[:] = np.nan
+    with pytest.raises(StepFailure, match="the solution is not finite"):
+        problem.back_substitute(problem.right)
+    singular = PETSc.Mat().createAIJ((6, 6), nnz=1, comm=comm)
+    for row in range(*singular.getOwnershipRange()):
+        singular[row, row] = min(row, 1.0)
+    singular.assemble()
+    with pytest.raises(StepFailure, match=r"the factorisation failed, .* \(MUMPS INFOG\(1\) = -10"):
+        Factorisation(singular, "test_").factor()
+    singular.destroy()
 
 
 @pytest.mark.mpi

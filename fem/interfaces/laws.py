@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.constants import E_CHARGE, HBAR, KB, LORENZ
+from fem.interfaces.dynes import broadened_flux
 from fem.interfaces.quasiparticles import pair_potential, single_gap_potential, split_gaps
 from fem.materials.conduction import temperature_of_u
 from fem.materials.material import Material
@@ -21,8 +22,8 @@ from meshes.arrays import Floats
 
 Flux = tuple[Floats, Floats, Floats]
 
-# Least broadening Gamma/Delta in S/S' junctions: between equal gaps the sharp law has an infinite slope. The flux
-# depends on it only logarithmically there, and by less than 1e-5 where the gaps differ by a tenth.
+# Broadening Gamma/Delta of S/S' junctions without dynes: between equal gaps the sharp law has an infinite slope. The
+# flux depends on it only logarithmically there, and by less than 1e-5 where the gaps differ by a tenth.
 _LEAST_BROADENING = 1e-4
 
 
@@ -50,17 +51,19 @@ class TunnelJunction:
     """Tunnel junction between two metals, each normal, superconducting or mixed.
 
     The normal fractions weigh the phase pairs N/N, N/S and S/S'; each gap moves with the temperature of its own side.
-    N/N is exactly linear in u: q = LORENZ/(2 R_A) (u1 - u2). Sub-gap states add ``dynes`` of the N/N flux to the pairs
-    with a superconductor; ``dynes`` is also the broadening Gamma/Delta (at least 1e-4) that rounds the singularity of
-    S/S' at equal gaps.
+    N/N is exactly linear in u: q = LORENZ/(2 R_A) (u1 - u2). With ``dynes`` the densities of states are broadened: in
+    the gap of N/S is ``dynes`` of the normal density, and that part of the N/N flux leaks; in S/S' both densities are
+    Dynes's (`fem.interfaces.dynes`), and the leak is of the second order. Without, S/S' is sharp but for a broadening
+    of 1e-4 where the gaps are equal.
 
-    Source: F. Giazotto et al., Rev. Mod. Phys. 78, 217 (2006).
+    Sources: F. Giazotto et al., Rev. Mod. Phys. 78, 217 (2006); R. C. Dynes, V. Narayanamurti, J. P. Garno, Phys. Rev.
+    Lett. 41, 1509 (1978).
 
     Attributes:
         lower: material of side 1.
         upper: material of side 2.
         resistance_area: specific resistance R_A of the junction in the normal state, Ohm m^2.
-        dynes: Gamma/Delta, sub-gap leak.
+        dynes: Gamma/Delta of both sides, 0 to 1.
     """
 
     lower: Material
@@ -90,7 +93,8 @@ class TunnelJunction:
         if not self.upper.superconducting:
             f2 = np.ones_like(f2)
         both_normal = f1 * f2
-        slope = 0.5 * LORENZ / self.resistance_area * (both_normal + self.dynes * (1.0 - both_normal))
+        one_normal = f1 * (1.0 - f2) + f2 * (1.0 - f1)
+        slope = 0.5 * LORENZ / self.resistance_area * (both_normal + self.dynes * one_normal)
         q, by_1, by_2 = slope * (u1 - u2), slope, -slope
         upper_paired = self._normal_super(self.upper, f1 * (1.0 - f2), u1, u2)
         lower_paired = self._normal_super(self.lower, f2 * (1.0 - f1), u2, u1)
@@ -135,16 +139,25 @@ class TunnelJunction:
         parts = [slope * (v1 - v2), slope, -slope]
         gapped = ~normal
         if gapped.any():
-            width = max(self.dynes, _LEAST_BROADENING)
-            a, b, a_1, a_2, b_1, b_2 = split_gaps(first[gapped], second[gapped], width)
-            out, back = pair_potential(v1[gapped], a, b), pair_potential(v2[gapped], a, b)
-            by_a, by_b = out.by_a - back.by_a, out.by_b - back.by_b
-            parts[0][gapped] = out.value - back.value
-            parts[1][gapped] = out.by_u + (by_a * a_1 + by_b * b_1) * moving1[gapped]
-            parts[2][gapped] = (by_a * a_2 + by_b * b_2) * moving2[gapped] - back.by_u
+            states = v1[gapped], v2[gapped], first[gapped], second[gapped]
+            if self.dynes > 0.0:
+                value, by_u1, by_u2, by_first, by_second = broadened_flux(*states, self.dynes)
+            else:
+                value, by_u1, by_u2, by_first, by_second = _sharp_flux(*states)
+            parts[0][gapped] = value
+            parts[1][gapped] = by_u1 + by_first * moving1[gapped]
+            parts[2][gapped] = by_u2 + by_second * moving2[gapped]
         for array, part in zip(result, parts, strict=True):
             array[where] = scale * part
         return result[0], result[1], result[2]
+
+
+def _sharp_flux(u1: Floats, u2: Floats, first: Floats, second: Floats) -> tuple[Floats, ...]:
+    """What `broadened_flux` gives, from the tables of the sharp densities of states."""
+    a, b, a_1, a_2, b_1, b_2 = split_gaps(first, second, _LEAST_BROADENING)
+    out, back = pair_potential(u1, a, b), pair_potential(u2, a, b)
+    by_a, by_b = out.by_a - back.by_a, out.by_b - back.by_b
+    return out.value - back.value, out.by_u, -back.by_u, by_a * a_1 + by_b * b_1, by_a * a_2 + by_b * b_2
 
 
 @dataclass(frozen=True)

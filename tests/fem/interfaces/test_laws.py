@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
-from fem.constants import LORENZ
+from fem.constants import E_CHARGE, KB, LORENZ
 from fem.interfaces.laws import Conductance, PhononContact, Sum, TunnelJunction, phonon_boundary_conductance
 from fem.materials.bcs_theory import WEAK_COUPLING
 from fem.materials.library import get_material
@@ -82,18 +84,55 @@ def test_superconductors_against_quadrature(exact_junction, lower, upper):
         assert float(law.flux(T1 * T1, T2 * T2, 0.0, 0.0)[0]) == pytest.approx(direct, rel=1e-4)
 
 
+def broadened_quadrature(T1, T2, gap1, gap2, eta):
+    """Heat between two Dynes superconductors: adaptive quadrature between many points, energies in K."""
+    gap1, gap2 = gap1 / KB, gap2 / KB
+
+    def density(E, gap):
+        z = E - 1j * eta * gap
+        return (z / np.sqrt(z - gap) / np.sqrt(z + gap)).real
+
+    def integrand(E):
+        occupied = [1.0 / (1.0 + np.exp(min(E / T, 700.0))) for T in (T1, T2)]
+        return E * density(E, gap1) * density(E, gap2) * (occupied[0] - occupied[1])
+
+    top = max(gap1, gap2) + 60.0 * max(T1, T2)
+    away = 10.0 ** np.arange(-8, 1)
+    points = [0.0, top, *(x * T for T in (T1, T2) for x in (0.1, 1.0, 3.0, 10.0, 30.0))]
+    points += [gap * (1.0 + side * x) for gap in (gap1, gap2) for x in (0.0, *away) for side in (-1, 1)]
+    points = sorted({point for point in points if 0.0 <= point <= top})
+    pieces = [quad(integrand, low, high, epsabs=0.0, epsrel=1e-8, limit=200)[0] for low, high in pairwise(points)]
+    return 2.0 * (KB / E_CHARGE) ** 2 / RA * sum(pieces)
+
+
+@pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
+@pytest.mark.parametrize("eta", [1e-6, 1e-4, 1e-3, 1e-2, 1e-1])
+@pytest.mark.parametrize(("lower", "upper"), [(TA, TA), (NB, TA), (AL, NB)], ids=["Ta/Ta", "Nb/Ta", "Al/Nb"])
+def test_two_broadened_gaps_against_quadrature(lower, upper, eta):
+    """Nb|Ta at 0.5 and 0.3 K is the product of the densities in the gap; Ta|Ta at 0.8 and 0.6 K has equal gaps."""
+    law = TunnelJunction(lower, upper, RA, dynes=eta)
+    for T1, T2 in ((0.5, 0.3), (0.8, 0.6), (1.0, 0.1), (0.02, 0.01), (3.0, 1.1)):
+        for warm, cold in ((T1, T2), (T2, T1)):
+            if lower is AL and warm >= AL.critical_temperature:
+                continue
+            direct = broadened_quadrature(warm, cold, float(lower.gap(warm)), float(upper.gap(cold)), eta)
+            assert float(law.flux(warm**2, cold**2, 0.0, 0.0)[0]) == pytest.approx(direct, rel=2e-4)
+
+
+def test_two_broadened_gaps_known_answer():
+    law = TunnelJunction(NB, TA, 0.02, dynes=1e-4)
+    assert float(law.flux(0.25, 0.09, 0.0, 0.0)[0]) == pytest.approx(1.37e-15, rel=3e-3)
+
+
 def test_equal_gaps_diverge_logarithmically():
     """Between equal gaps the flux grows by the same amount for each decade less of broadening."""
-    T1, T2 = 1.0, 0.99  # the gaps differ by 3e-5 of themselves only
+    T1, T2 = 0.3, 0.299999  # equal gaps
     fluxes = [
-        float(TunnelJunction(TA, TA, RA, dynes=width).flux(T1**2, T2**2, 0.0, 0.0)[0])
-        - width * LORENZ / (2.0 * RA) * (T1**2 - T2**2)
-        for width in (1e-2, 1e-3, 1e-4)
+        float(TunnelJunction(TA, TA, RA, dynes=width).flux(T1**2, T2**2, 0.0, 0.0)[0]) for width in (1e-4, 1e-5, 1e-6)
     ]
-    assert fluxes[0] > 0.0
     first, second = np.diff(fluxes)
     assert first > 0.1 * fluxes[0]
-    assert second == pytest.approx(first, rel=0.1)
+    assert second == pytest.approx(first, rel=1e-3)
 
 
 def test_mixed_state_is_the_weighted_sum():
@@ -155,8 +194,9 @@ def test_derivatives_against_differences(name):
     first = (law.flux(u1 * (1 + step), u2, f1, f2)[0] - law.flux(u1 * (1 - step), u2, f1, f2)[0]) / (2 * step * u1)
     second = (law.flux(u1, u2 * (1 + step), f1, f2)[0] - law.flux(u1, u2 * (1 - step), f1, f2)[0]) / (2 * step * u2)
     rounding = 5e-9 * (np.abs(law.flux(u1, 0.0, f1, f2)[0]) + np.abs(law.flux(0.0, u2, f1, f2)[0]))
-    assert (np.abs(first - by_1) <= 1e-5 * np.abs(by_1) + rounding / u1).all()
-    assert (np.abs(second - by_2) <= 1e-5 * np.abs(by_2) + rounding / u2).all()
+    near = 1e-3 if name.startswith("S/S") else 1e-5  # the nodes of the quadrature of broadened gaps move with them
+    assert (np.abs(first - by_1) <= near * np.abs(by_1) + rounding / u1).all()
+    assert (np.abs(second - by_2) <= near * np.abs(by_2) + rounding / u2).all()
 
 
 @pytest.mark.parametrize("name", list(laws()))

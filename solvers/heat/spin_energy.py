@@ -55,5 +55,5 @@ def lowest_energy(problem: HeatProblem) -> Floats:
 
 def lowest_entropy(problem: HeatProblem) -> Floats:
     """Nodal entropies at T = 0, J/K, (n_local,): 0 without spins."""
-    lowest = [0.0 if law.spins is None else law.spins[0].lowest_entropy() for law in problem.materials]
+    lowest = [0.0 if law.spins is None else law.spins[0].lowest_entropy(law.spins[1]) for law in problem.materials]
     return np.asarray(np.array(lowest)[problem.space.layer] * problem.space.volume)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from meshes.tagged import tag_mesh as tag_mesh
     from solvers.case.model import Case as Case
     from solvers.case.model import load_case as load_case
-    from solvers.command.run import run_case as run  # noqa: F401
+    from solvers.cycles.run import run as run
     from solvers.errors import ComputationError as ComputationError
     from solvers.errors import InputError as InputError
     from solvers.field.drives import AppliedField as AppliedField
@@ -75,7 +75,7 @@ _HOMES = {
     "meshes.stack_mesh": ["build_stack_mesh"],
     "meshes.tagged": ["TaggedMesh", "tag_mesh"],
     "solvers.case.model": ["Case", "load_case"],
-    "solvers.command.run": ["run"],
+    "solvers.cycles.run": ["run"],
     "solvers.errors": ["ComputationError", "InputError"],
     "solvers.field.drives": ["AppliedField", "Imposed", "TransportCurrent"],
     "solvers.field.problem": ["FieldProblem"],
@@ -95,7 +95,7 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'coldstack' has no attribute {name!r}; it has {', '.join(__all__)}")
-    value: object = getattr(importlib.import_module(_HOME_OF[name]), "run_case" if name == "run" else name)
+    value: object = getattr(importlib.import_module(_HOME_OF[name]), name)
     globals()[name] = value
     return value
 

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mpi4py import MPI
 
 from solvers.case.model import load_case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.output.result import Result
 from solvers.output.terminal import temperature
 

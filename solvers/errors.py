@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 LONGEST_LINE = 480  # characters of a message
 
@@ -42,6 +45,36 @@ def _harmless(line: str) -> str:
     if len(line) > LONGEST_LINE:
         line = line[: LONGEST_LINE // 2] + " ... " + line[-LONGEST_LINE // 4 :]
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)[:LONGEST_LINE]
+
+
+class Ranks(Protocol):
+    """What is needed here of an MPI communicator."""
+
+    @property
+    def rank(self) -> int: ...  # noqa: D102
+
+    def bcast(self, obj: Any, root: int = 0) -> Any: ...  # noqa: D102
+
+
+def on_first_rank(comm: Ranks, work: Callable[[], T]) -> T:
+    """Do something on rank 0 only; all ranks get its result, or its error (collective).
+
+    Raises:
+        InputError: `work` raised it.
+        ComputationError: `work` raised it, or an OSError, as a full or read-only disk does.
+    """
+    outcome: T | InputError | ComputationError | None = None
+    if comm.rank == 0:
+        try:
+            outcome = work()
+        except (InputError, ComputationError) as error:
+            outcome = error
+        except OSError as error:
+            outcome = ComputationError(f"the disk refuses: {error}")
+    shared: T | InputError | ComputationError = comm.bcast(outcome, root=0)
+    if isinstance(shared, InputError | ComputationError):
+        raise shared
+    return shared
 
 
 @dataclass(frozen=True)

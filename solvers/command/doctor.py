@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from solvers.simulation.memory import available_memory
+
 if TYPE_CHECKING:
     import dolfinx.fem
     import ufl
@@ -215,23 +217,6 @@ def check_jit() -> list[Finding]:
     else:
         findings.append(Finding("compiled forms", str(folder)))
     return findings
-
-
-def available_memory() -> float | None:
-    """Memory that this process can still get, in bytes; None where the system does not tell."""
-    limits = []
-    try:
-        meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        limits.append(1024.0 * float(meminfo["MemAvailable"].split()[0]))
-    except (OSError, KeyError):
-        pass
-    cgroup = Path("/sys/fs/cgroup")
-    try:  # a container's limit; "max" (no number) where there is none
-        used = float((cgroup / "memory.current").read_text())
-        limits.append(float((cgroup / "memory.max").read_text()) - used)
-    except (OSError, ValueError):
-        pass
-    return min(limits, default=None)
 
 
 def check_machine(comm: MPI.Intracomm) -> list[Finding]:

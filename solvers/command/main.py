@@ -13,15 +13,14 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 
 from solvers import __version__
-from solvers.errors import ComputationError, InputError
+from solvers.errors import ComputationError, InputError, on_first_rank
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -95,7 +94,7 @@ def run(
 
     comm = _world()
     checked = _checked_case(comm, case, changes, folder, resume)
-    from solvers.command.run import run_case
+    from solvers.cycles.run import run as run_case
 
     run_case(checked, folder, comm, resume=resume, source=case, quiet=quiet)
 
@@ -143,7 +142,7 @@ def plot(
         for picture in plot_result(folder):
             print(picture)
 
-    _on_first_rank(_world(), draw)
+    on_first_rank(_world(), draw)
 
 
 @app.command()
@@ -184,7 +183,7 @@ def materials(
             plot_material(material, picture)
             print(picture)
 
-    _on_first_rank(_world(), show)
+    on_first_rank(_world(), show)
 
 
 @app.command()
@@ -206,7 +205,7 @@ def verify(
             if path is not None:
                 _check_writable(path)
 
-    _on_first_rank(comm, check)
+    on_first_rank(comm, check)
     from solvers.verification import book
 
     rows = book.all_rows(quick, comm)
@@ -230,7 +229,7 @@ def schema() -> None:
 
         print(schema_text())
 
-    _on_first_rank(_world(), show)
+    on_first_rank(_world(), show)
 
 
 @app.command()
@@ -301,23 +300,6 @@ def _world() -> MPI.Intracomm:
     return MPI.COMM_WORLD
 
 
-_T = TypeVar("_T")
-
-
-def _on_first_rank(comm: MPI.Intracomm, work: Callable[[], _T]) -> _T:
-    """Do something on rank 0 only; all ranks get its result, or its InputError."""
-    outcome: _T | InputError | None = None
-    if comm.rank == 0:
-        try:
-            outcome = work()
-        except InputError as error:
-            outcome = error
-    shared: _T | InputError = comm.bcast(outcome, root=0)
-    if isinstance(shared, InputError):
-        raise shared
-    return shared
-
-
 def _checked_case(
     comm: MPI.Intracomm, file: Path, changes: list[str] | None, folder: Path, resume: bool = False
 ) -> Case:
@@ -330,7 +312,7 @@ def _checked_case(
         _check_output(folder, resume)
         return case
 
-    case = _on_first_rank(comm, check)
+    case = on_first_rank(comm, check)
     from solvers.simulation.build import stack_geometry  # imports PETSc, which must start on all ranks together
 
     try:

@@ -6,14 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from meshes.arrays import Floats
 from solvers.cycles.jump import CycleJumper
 from solvers.output.recorder import Recorder
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.state import RunState
-
-Floats = npt.NDArray[np.float64]
 
 PASSES = 2  # times in a row that the run must look steady: one ratio of growths may be small by chance
 
@@ -86,7 +84,7 @@ class CycleEnd:
             growth = self._growth()
             if self.steady is not None and growth is not None and self.steady.settled(cycle, growth):
                 self.steady_after = cycle
-            if settings.stop_at is not None and self.recorder.cycles[-1]["T_cold_K"] <= settings.stop_at:
+            if settings.stop_at is not None and self.recorder.accounts.cycles[-1]["T_cold_K"] <= settings.stop_at:
                 self.goal_after = cycle
         looks_steady = self.steady is not None and self.steady.passes > 0  # the next cycle shall tell
         if self.jumper is not None and not self.finished and not looks_steady:
@@ -102,7 +100,7 @@ class CycleEnd:
 
     def _goal(self) -> tuple[int, float] | None:
         stop = self.sim.case.cycle.stop_at
-        layer = self.sim.heat.space.layer_number(self.recorder.cold)
+        layer = self.sim.heat.space.layer_number(self.recorder.accounts.cold)
         return None if stop is None else (layer, math.log(stop))
 
     def report(self) -> dict[str, Any]:
@@ -115,6 +113,10 @@ class CycleEnd:
             "jumps": jumps,
             "jump_error": sum(jump["error"] for jump in jumps),
         }
+
+    def counts(self) -> dict[str, int]:
+        """What the summary says of the solver."""
+        return {"cycles_computed": self.computed, "jumps_refused": self.refused}
 
     @property
     def refused(self) -> int:

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from meshes.arrays import Floats
 from solvers.output.recorder import Recorder
 from solvers.simulation.ledger import Ledger
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.state import RunState
-
-Floats = npt.NDArray[np.float64]
 
 # Computed cycles behind a jump: at least, and at most while their growths still differ.
 FEWEST, MOST = 2, 4
@@ -59,9 +57,8 @@ class Jump:
         length: cycles passed over.
         start, change: ln T of the layers before it, and what it added.
         gain: of T^2 in the last cycle before it, K^2.
-        booked: the ledger of that cycle.
+        accounts: state of the accounts where it began, with the ledger of that cycle.
         energy: change of the stack's energy in the jump, J.
-        recorded: cycles recorded before it.
     """
 
     before: RunState
@@ -69,9 +66,8 @@ class Jump:
     start: list[float]
     change: list[float]
     gain: list[float]
-    booked: dict[str, Any]
+    accounts: dict[str, Any]
     energy: float
-    recorded: int
 
     def numbers(self) -> dict[str, Any]:
         """Plain numbers: all but `before`."""
@@ -181,7 +177,7 @@ class CycleJumper:
         assert self._gain is not None
         change = self._change(length)
         energy, before = float(sim.totals().energy.sum()), sim.state()
-        levels = _plain(self._row[-1])
+        levels, accounts = _plain(self._row[-1]), self.recorder.accounts.state()
         clock.cycle += length
         clock.time += length * sum(phase.duration for phase in sim.case.cycle.phases)
         self._scale(change)
@@ -191,11 +187,10 @@ class CycleJumper:
             levels,
             _plain(change),
             _plain(self._gain),
-            self.recorder.last_cycle.to_json(),
+            accounts,
             float(sim.totals().energy.sum()) - energy,
-            len(self.recorder.cycles),
         )
-        self.recorder.begin_cycle()
+        self.recorder.accounts.begin_cycle()
 
     def _scale(self, change: Floats) -> None:
         """Scale the temperatures in each layer by exp(change); the row of cycles begins anew (collective)."""
@@ -207,17 +202,17 @@ class CycleJumper:
         self.sim.restore(jump.before)
         self._row = [self._levels()]
         self._gain = np.array(jump.gain)
-        self.recorder.rewind(jump.recorded, jump.before.clock.time, Ledger(**jump.booked))
+        self.recorder.rewind(jump.accounts)
 
     def _book(self, jump: Jump, gap: int, error: float) -> None:
         """Give the ledger what the cycles passed over would have booked, and note the jump."""
-        sim, booked = self.sim, Ledger(**jump.booked)
-        passed = _passed_ledger(booked, self.recorder.last_cycle, gap, jump.length)
+        sim, booked = self.sim, Ledger(**jump.accounts["last_cycle"])
+        passed = _passed_ledger(booked, self.recorder.accounts.last_cycle, gap, jump.length)
         sim.ledger.add(passed)
         self.recorder.insert(passed, jump.before.clock.time)
         given = sum(passed.bath.values())
         residual = jump.energy - passed.work - passed.load + given
-        k = sim.heat.space.layer_number(self.recorder.cold)
+        k = sim.heat.space.layer_number(self.recorder.accounts.cold)
         self.jumps.append(
             {
                 "from_cycle": jump.before.clock.cycle,

@@ -6,7 +6,6 @@ Nodes are named by (layer, input vertex), columns by their place in the plane, e
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,13 @@ import numpy.typing as npt
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
+from meshes.arrays import Bools, Floats, Longs
+from solvers.output.result import replace_file
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.state import RunState
 from solvers.switching.eddy_currents import edge_keys
 from solvers.switching.pattern import Saved
 
-Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 FILE = "state.npz"
@@ -54,10 +54,8 @@ def save(sim: Simulation, folder: Path, states: Mapping[str, RunState], more: di
         return
     whole = {name: np.concatenate(parts) for name, parts in gathered.items() if parts is not None}
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{FILE}.part"
-    with partial.open("wb") as stream:
+    with replace_file(folder / FILE) as partial, partial.open("wb") as stream:
         np.savez(stream, meta=np.array(json.dumps({"states": numbers, "more": more})), **whole)
-    os.replace(partial, folder / FILE)
 
 
 def load(sim: Simulation, folder: Path) -> tuple[dict[str, RunState], dict[str, Any]]:
@@ -103,9 +101,9 @@ class _Places:
     def __init__(self, sim: Simulation) -> None:
         self.comm, self.space = sim.comm, sim.heat.space
         self._nodes = sim.heat.space.key
-        self._order: dict[str, npt.NDArray[np.int64]] = {}
+        self._order: dict[str, Longs] = {}
         self._columns, self._owned_columns = _columns(sim)
-        self._edges: npt.NDArray[np.int64] = np.zeros((0, 2), dtype=np.int64)
+        self._edges: Longs = np.zeros((0, 2), dtype=np.int64)
         self._signs: Floats = np.zeros(0)
         self._owned_edges = 0
         if sim.switching is not None:
@@ -132,7 +130,7 @@ class _Places:
     def find(self, saved: Arrays) -> bool:
         """Look for this rank's places among saved names; whether all ranks have found theirs (collective)."""
         nodes, edges = (_where(ours, saved[kind]) for kind, ours in (("nodes", self._nodes), ("edges", self._edges)))
-        columns: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        columns: Longs = np.zeros(0, dtype=np.int64)
         if len(saved["columns"]) and len(self._columns):
             columns = np.asarray(cKDTree(saved["columns"]).query(self._columns)[1], dtype=np.int64)
         found = nodes is not None and edges is not None and len(saved["nodes"]) == self.space.n_global
@@ -148,10 +146,10 @@ class _Places:
         return self._signs * own if kind == "edges" else own
 
 
-def _columns(sim: Simulation) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _columns(sim: Simulation) -> tuple[Floats, Bools]:
     """Names (number of the film, place in m) of the columns of the switching films, and which this rank owns."""
     places: list[Floats] = [np.zeros((0, 3))]
-    owned: list[npt.NDArray[np.bool_]] = [np.zeros(0, dtype=bool)]
+    owned: list[Bools] = [np.zeros(0, dtype=bool)]
     for k, columns in enumerate(sim.switching.columns if sim.switching is not None else []):
         middle = dolfinx.mesh.compute_midpoints(sim.tagged.mesh, 3, columns.cells) * sim.tagged.length_unit
         place = np.zeros((columns.n, 3))
@@ -162,7 +160,7 @@ def _columns(sim: Simulation) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return np.concatenate(places), np.concatenate(owned)
 
 
-def _where(ours: npt.NDArray[np.int64], theirs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+def _where(ours: Longs, theirs: Longs) -> Longs | None:
     """Rows of `theirs` that are those of `ours`, pairs of integers; None: some are not there."""
     base = 1 + max(int(names[:, 1].max(initial=0)) for names in (ours, theirs))
     wanted, known = (names[:, 0] * base + names[:, 1] for names in (ours, theirs))

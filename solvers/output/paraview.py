@@ -16,21 +16,18 @@ import dolfinx.fem
 import dolfinx.io
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.constants import MU0
 from fem.materials.two_temperatures import layer_of
 from fem.spaces.layerwise import LayerwiseSpace
 from meshes import compat
-from solvers.errors import ComputationError
+from meshes.arrays import Bools, Floats, Ints
+from solvers.errors import on_first_rank
 from solvers.field.solution import FieldSolution
 from solvers.heat.problem import HeatProblem
 from solvers.simulation.simulation import Simulation
 from solvers.switching.switching import Switching
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 def write_fields(sim: Simulation, folder: Path, name: str) -> list[Path]:
@@ -56,7 +53,7 @@ def write_fields(sim: Simulation, folder: Path, name: str) -> list[Path]:
     Raises:
         ComputationError: the folder cannot be made; raised on all ranks.
     """
-    _make_folder(folder, sim.comm)
+    on_first_rank(sim.comm, lambda: folder.mkdir(parents=True, exist_ok=True))
     materials = _materials(sim.heat.space)
     paths = [folder / f"{name}-temperature.bp"]
     _write(paths[0], temperature_functions(sim.heat.space, sim.u, sim.f), sim.clock.time, materials)
@@ -105,28 +102,16 @@ def to_paraview(
     if path.suffix != ".bp":
         raise ValueError(f"{path}: a file for ParaView's ADIOS2VTXReader ends in .bp")
     if isinstance(what, FieldSolution):
-        _make_folder(path.parent, what.tagged.mesh.comm)
+        on_first_rank(what.tagged.mesh.comm, lambda: path.parent.mkdir(parents=True, exist_ok=True))
         _write(path, solution_functions(what), time, {"group_number": dict(what.tagged.cell_names)})
         return path
     space, wanted = what.space, (what.space.n_local,)
     wrong = u is None or f is None or u.shape != wanted or f.shape != wanted
     if space.comm.allreduce(wrong, op=MPI.LOR) or u is None or f is None:
         raise ValueError(f"u and f must have the shape {wanted} on this rank, as HeatProblem.state gives them")
-    _make_folder(path.parent, space.comm)
+    on_first_rank(space.comm, lambda: path.parent.mkdir(parents=True, exist_ok=True))
     _write(path, temperature_functions(space, u, f), time, _materials(space))
     return path
-
-
-def _make_folder(folder: Path, comm: MPI.Intracomm) -> None:
-    problem = ""
-    if comm.rank == 0:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as failure:
-            problem = str(failure)
-    problem = comm.bcast(problem)
-    if problem:
-        raise ComputationError(f"the fields cannot be written: {problem}")
 
 
 def _materials(space: LayerwiseSpace) -> dict[str, dict[str, int]]:
@@ -213,7 +198,7 @@ def _field(
     ]
 
 
-def _main_cells(space: LayerwiseSpace) -> npt.NDArray[np.bool_]:
+def _main_cells(space: LayerwiseSpace) -> Bools:
     """Which cells of the heat space are those of the layers, not of a lattice on the same cells."""
     main = np.array([layer_of(name) == name for name in space.names])
     return np.asarray(main[space.layer[space.cell_nodes[:, 0]]])

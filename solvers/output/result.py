@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,23 +57,22 @@ class Result:
         names = list(rows[0]) if rows else []
         return {n: np.array([row[n] if n == "phase" else float(row[n]) for row in rows]) for n in names}
 
-    def plot(self) -> list[Path]:
-        """Draw the figures again; returns their paths."""
-        from solvers.figures.plot import plot_result
 
-        return plot_result(self.folder)
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """A path to write to; the file takes the place of `path` only when it is complete."""
+    partial = path.with_name(f"{path.name}.part")
+    yield partial
+    os.replace(partial, path)
 
 
 def write_history(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write one line for each step."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[-1]) if rows else ["time_s"], restval=0.0)
-        writer.writeheader()
-        writer.writerows(rows)
+    """Write one line for each step; what a row does not have is 0."""
+    _write_table(path, rows, list(rows[-1]) if rows else ["time_s"])
 
 
 def write_cycles(path: Path, cycles: Sequence[dict[str, Any]]) -> None:
-    """Write one line for each cycle; values by mechanism get a column each, what there is none of stays empty."""
+    """Write one line for each cycle; values by mechanism get a column each, 0 where there is none."""
     rows = []
     for cycle in cycles:
         row = {key: value for key, value in cycle.items() if not isinstance(value, dict)}
@@ -79,8 +80,11 @@ def write_cycles(path: Path, cycles: Sequence[dict[str, Any]]) -> None:
             by_mechanism = cycle[f"{key}_by_mechanism_{unit}"]
             row |= {f"{key}_{name}_{unit}": value for name, value in by_mechanism.items()}
         rows.append(row)
-    names = list(dict.fromkeys(name for row in rows for name in row)) or ["cycle"]
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    _write_table(path, rows, list(dict.fromkeys(name for row in rows for name in row)) or ["cycle"])
+
+
+def _write_table(path: Path, rows: Sequence[dict[str, Any]], names: list[str]) -> None:
+    with replace_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, names, restval=0.0)
         writer.writeheader()
         writer.writerows(rows)

@@ -12,6 +12,11 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from solvers.output.log import log
+from solvers.simulation.memory import field_memory
+from solvers.simulation.resolution import resolution
+from solvers.simulation.simulation import Simulation
+
 LINE_EVERY = 5.0  # s between two lines where there is no terminal
 TABLE_WIDTH = 100
 
@@ -60,6 +65,30 @@ class Progress:
             self._bar.stop()
 
 
+def header(sim: Simulation, quiet: bool) -> None:
+    """Say what is computed, and log it.
+
+    Args:
+        sim: the run.
+        quiet: log it only.
+    """
+    field = sim.switching.problem.unknowns if sim.switching else 0
+    info = sim.tagged.info
+    part = "a quarter of the stack" if sim.stack.quarter else "the whole stack"
+    memory = field_memory(sim) / 1e6
+    lines = [
+        f"{sim.case.title}: {part}, {info.cells} cells",
+        f"unknowns: field {field}, heat {sim.heat.space.n_global}; field solver about {memory:.0f} MB; "
+        f"ranks {sim.comm.size}",
+        *(layer.text for layer in resolution(sim.case, sim.stack)),
+    ]
+    for line in lines:
+        log.info(line)
+        if not quiet:
+            print(line, flush=True)
+    log.info("mesh: %s", info.report().replace("\n", "; "))
+
+
 def print_result(summary: dict[str, Any], folder: str) -> None:
     """Print the table of cycles and the headline figures."""
     results = summary["results"]
@@ -70,10 +99,9 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     for name in (*heads, "entropy\nJ/K", "COP of\nCarnot", "1st law\n"):
         table.add_column(name, justify="right", no_wrap=True)
     for c in results["cycles"]:
-        cells = [f"{1e3 * c[key]:.5g}" for key in ("T_cold_K", "T_working_min_K", "T_working_max_K")]
-        cells += [f"{c[key]:.3e}" for key in ("Q_cold_J", "Q_hot_J", "work_J", "entropy_produced_J_per_K")]
-        ratio = c["cop_over_carnot"]
-        cells.append("-" if ratio is None else f"{100 * ratio:.3g} %")
+        cells = [_number(c[key], ".5g", 1e3) for key in ("T_cold_K", "T_working_min_K", "T_working_max_K")]
+        cells += [_number(c[key], ".3e") for key in ("Q_cold_J", "Q_hot_J", "work_J", "entropy_produced_J_per_K")]
+        cells.append(_number(c["cop_over_carnot"], ".3g", 100.0, " %"))
         table.add_row(str(c["cycle"]), *cells, f"{c['first_law_residual']:.0e}")
     console.print(table)
     lines = [f"{summary['cold_layer']}: {temperature(results['T_cold_final_K'])}"]
@@ -101,6 +129,11 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     lines.append(f"results: {folder}")
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _number(value: float | None, form: str, factor: float = 1.0, unit: str = "") -> str:
+    """A number for the table; a dash where there is none."""
+    return "-" if value is None else f"{factor * value:{form}}{unit}"
 
 
 def _cycles_passed(summary: dict[str, Any]) -> list[str]:

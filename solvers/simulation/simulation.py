@@ -13,10 +13,10 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from meshes.stack_mesh import build_stack_mesh
 from solvers.case.blocks import PhaseBlock
 from solvers.case.model import Case
@@ -34,8 +34,6 @@ from solvers.switching.eddy_currents import EddyCurrents
 from solvers.switching.losses import SwitchingLosses
 from solvers.switching.pattern import Pattern
 from solvers.switching.spin_fields import SpinFields
-
-Floats = npt.NDArray[np.float64]
 
 # A ramp step that changes the mean normal fraction by more than this is taken in halves, down to 1/4.
 LARGEST_SWITCH = 0.3
@@ -230,17 +228,20 @@ class Simulation:
         # A step of 1 is asked for: the field changes at once.
         may_refuse = v0 != v1 and clock.ramp > SMALLEST_RAMP_FRACTION * largest and largest != 1.0
         rate = (v1 - v0) / (t1 - t0)
-        before = self.state() if may_refuse else None
-        if not self._switch(drive, rate, may_refuse, dt=length if follow else None):
-            assert before is not None
-            self.restore(before)
-            self.clock.ramp /= 2
-            self.counters.rejected += 1
-            return None
-        clock.ramp = min(2 * clock.ramp, largest)
-        clock.drive = drive
-        # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
-        done = self._exchange(length, duration, one_step=v0 == v1 and not follow)
+        before = self.state()
+        try:
+            if not self._switch(drive, rate, may_refuse, dt=length if follow else None):
+                self.restore(before)
+                self.clock.ramp /= 2
+                self.counters.rejected += 1
+                return None
+            clock.ramp = min(2 * clock.ramp, largest)
+            clock.drive = drive
+            # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
+            done = self._exchange(length, duration, one_step=v0 == v1 and not follow)
+        except ComputationError:
+            self.restore(before)  # the last good state
+            raise
         clock.in_phase = t1 if done == left else clock.in_phase + done
         clock.time += done
         return done

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from meshes.arrays import Floats
 from solvers.simulation.ledger import Ledger
 from solvers.switching.pattern import FilmState, Saved
 from solvers.switching.switching import Switching
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass

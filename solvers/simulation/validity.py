@@ -13,21 +13,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.constants import MU0
 from fem.materials import ginzburg_landau
 from fem.materials.material import Material
+from meshes.arrays import Bools
 from meshes.text import metres
 from solvers.simulation.law_limits import heat_warnings
 from solvers.simulation.resolution import COARSE, Resolution, resolution
 from solvers.simulation.simulation import Simulation
 from solvers.switching.columns import Film, reading_cells
 from solvers.switching.pattern import Pattern
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 # Fields and currents nearer than this (m) to the edges of the conductor (or a quarter of its width, or a cell) do not
 # converge on affordable meshes: what is told of them is told apart.
@@ -87,7 +84,7 @@ class DriveLimits:
         corners *= tagged.length_unit
         y, z, slack = corners[:, :, 1], corners[:, :, 2].mean(axis=1), 1e-6 * self.width
 
-        def away(margin: float) -> npt.NDArray[np.bool_]:
+        def away(margin: float) -> Bools:
             return np.asarray((y.min(axis=1) > low + margin - slack) & (y.max(axis=1) < high - margin + slack))
 
         margin = min(EDGE, self.width / 4)

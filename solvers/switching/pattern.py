@@ -6,12 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from meshes.arrays import Floats
 from solvers.field.solution import FieldSolution
 
-Floats = npt.NDArray[np.float64]
 SolutionOf = Callable[[Floats, tuple[float, ...], Floats, float], FieldSolution]
 
 

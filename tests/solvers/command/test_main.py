@@ -132,9 +132,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def replace_run(monkeypatch: pytest.MonkeyPatch, run_case: Callable[..., None]) -> None:
-    simulation: Any = types.ModuleType("solvers.command.run")
-    simulation.run_case = run_case
-    monkeypatch.setitem(sys.modules, "solvers.command.run", simulation)
+    simulation: Any = types.ModuleType("solvers.cycles.run")
+    simulation.run = run_case
+    monkeypatch.setitem(sys.modules, "solvers.cycles.run", simulation)
 
 
 def test_run_hands_over_the_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,9 +206,9 @@ if rank != 0:
 def run_case(case, output, comm, **more):
     sys.stdout.write(f"rank {comm.rank} of {comm.size} {case.title}\\n")
     raise ComputationError("did not converge")
-simulation = types.ModuleType("solvers.command.run")
-simulation.run_case = run_case
-sys.modules["solvers.command.run"] = simulation
+simulation = types.ModuleType("solvers.cycles.run")
+simulation.run = run_case
+sys.modules["solvers.cycles.run"] = simulation
 main.main()
 """
 

@@ -12,10 +12,11 @@ from mpi4py import MPI
 
 from fem.materials.library import get_material
 from solvers.case.model import Case, load_case
-from solvers.command import run as run_module
-from solvers.command.run import Interrupted, run_case
+from solvers.cycles import run as run_module
 from solvers.cycles.ending import Steadiness
 from solvers.cycles.jump import CycleJumper, passed_sum
+from solvers.cycles.run import run as run_case
+from solvers.cycles.stopping import Interrupted
 from solvers.errors import InputError
 from solvers.output.result import Result
 from solvers.verification.heat.block import entropy_super
@@ -183,7 +184,7 @@ def test_jumps_come_to_rest_at_a_floor(tmp_path: Path) -> None:
 def test_resume_between_jump_and_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = loaded("cycle.repeat=200")
     whole = run(tmp_path / "whole", case)
-    shown = run_module._show
+    shown = run_module._Run._show
     pending: list[Any] = []
     end = CycleJumper.end_of_cycle
 
@@ -197,7 +198,7 @@ def test_resume_between_jump_and_confirmation(tmp_path: Path, monkeypatch: pytes
             raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "_show", show)
+        patch.setattr(run_module._Run, "_show", show)
         patch.setattr(CycleJumper, "end_of_cycle", watch)
         with pytest.raises(Interrupted):
             run(tmp_path / "out", case)

@@ -17,7 +17,7 @@ from mpi4py import MPI
 
 from fem.materials.library import get_material
 from solvers.case.model import Case, load_case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
 from solvers.figures.history import draw_history
 from solvers.figures.plot import draw_cycles, plot_result, stack_picture

@@ -15,7 +15,7 @@ from fem.materials.library import get_material
 from fem.materials.two_temperatures import electrons, lattice
 from meshes.boxes import Slab, layered_box
 from solvers.case.model import Case, load_case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.heat.stepper import HeatStepper

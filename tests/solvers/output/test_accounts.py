@@ -11,7 +11,7 @@ import pytest
 from mpi4py import MPI
 
 from solvers.case.model import Case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.simulation.ledger import Ledger
 from solvers.simulation.simulation import Simulation
 

@@ -10,7 +10,7 @@ import pytest
 from mpi4py import MPI
 
 from solvers.case.model import Case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.errors import ComputationError
 from solvers.simulation.law_limits import hottest
 

@@ -15,7 +15,7 @@ from scipy.special import expit
 from fem.constants import E_CHARGE, KB, LORENZ
 from fem.materials.library import get_material
 from solvers.case.model import load_case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.figures.power import load_curve
 from solvers.figures.run_data import RunData
 from solvers.output.result import Result

@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from fem.constants import LORENZ
 from fem.materials.library import get_material
 from solvers.case.model import load_case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 
 CASES = Path(__file__).parents[3] / "cases"
 CONDUCTANCE = 0.5 * LORENZ / 20e-3  # W/K^2 of the whole junction, 20 mOhm

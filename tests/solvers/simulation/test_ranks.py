@@ -58,7 +58,7 @@ def run(comm: MPI.Intracomm) -> tuple[dict[str, Floats], Simulation]:
         if isinstance(event, CycleEnded):
             recorder.end_of_cycle()
             keys = ("T_cold_K", "T_working_min_K", "Q_cold_J", "Q_hot_J", "work_J", "entropy_produced_J_per_K")
-            out["cycle"] = np.array([recorder.cycles[-1][key] for key in keys])
+            out["cycle"] = np.array([recorder.accounts.cycles[-1][key] for key in keys])
         if isinstance(event, PhaseEnded):
             out |= {f"{event.phase.name}: {key}": value for key, value in state(sim).items()}
     return out, sim

@@ -16,7 +16,7 @@ from fem.constants import LORENZ, MU0
 from fem.materials.library import get_material
 from fem.materials.material import Material
 from solvers.case.model import Case, load_case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
 from solvers.simulation.events import Stepped
 from solvers.simulation.simulation import Simulation

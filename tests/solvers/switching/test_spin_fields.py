@@ -17,7 +17,7 @@ from fem.materials.library import get_material
 from fem.materials.two_temperatures import electrons, lattice
 from meshes.boxes import Slab, layered_box
 from solvers.case.model import load_case
-from solvers.command.run import run_case
+from solvers.cycles.run import run as run_case
 from solvers.heat import spin_energy
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
 from solvers.heat.stepper import HeatStepper

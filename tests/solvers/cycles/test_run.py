@@ -13,13 +13,15 @@ from mpi4py import MPI
 from scipy.optimize import brentq
 
 from fem.materials.library import get_material
-from solvers.case.model import Case, load_case
-from solvers.command import run as run_module
-from solvers.command.run import Interrupted, run_case
+from solvers.case.model import Case, case_sha256, load_case
+from solvers.cycles import run as run_module
+from solvers.cycles.run import run as run_case
+from solvers.cycles.stopping import Interrupted
 from solvers.errors import ComputationError, InputError, StepFailure
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.output.recorder import Recorder
 from solvers.output.result import Result
+from solvers.output.summary import finite, write_summary
 from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
 
@@ -86,6 +88,9 @@ def test_balances_close(finished: Result) -> None:
 
 def test_files_keep_the_contract(finished: Result) -> None:
     summary = Result.load(finished.folder).summary
+    assert summary == finished.summary
+    case = finished.folder / "case.toml"
+    assert case_sha256(load_case(case)) == summary["case_sha256"]
     for block, keys in {
         "results": "T_cold_final_K cooling_power_initial_W cycles",
         "unknowns": "field heat",
@@ -107,9 +112,45 @@ def test_files_keep_the_contract(finished: Result) -> None:
     assert np.ptp(energy - booked) < 1e-10 * np.ptp(history["work_J"])
 
 
+def test_no_infinity_in_the_summary(tmp_path: Path) -> None:
+    # Where there is no film there is no temperature of it; and infinities that a run may give have no word in JSON.
+    case = Case.model_validate(
+        {
+            "start": 0.1,
+            "layer": [{"name": "block", "material": "Cu", "thickness": 1e-6, "size": (1e-5, 1e-5)}],
+            "bath": [{"layer": "block", "face": "bottom", "temperature": 0.05, "conductance": 1.0}],
+            "cycle": {"phases": [{"name": "cool", "hold": 0, "duration": 1e-9}]},
+            "output": {"figures": False},
+        }
+    )
+    result = run_case(case, tmp_path / "out", MPI.COMM_SELF)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert summary == result.summary
+    (cycle,) = result.cycles
+    assert cycle["T_working_min_K"] is None
+    assert cycle["T_working_max_K"] is None
+    assert 0.05 < cycle["T_cold_K"] < 0.1
+    write_summary(tmp_path / "summary.json", finite({"a": [np.float64("inf"), 1.0, (np.nan, 2)], "b": {"c": -np.inf}}))
+    written = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert written == {"a": [None, 1.0, [None, 2]], "b": {"c": None}}
+
+
+@pytest.mark.mpi
+def test_wrong_folders_are_refused_on_all_ranks(shared_tmp_path: Path, comm: MPI.Intracomm) -> None:
+    with pytest.raises(InputError, match="exists already"):
+        run_case(coarse(), shared_tmp_path, comm)
+    with pytest.raises(InputError, match="cannot be resumed"):
+        run_case(coarse(), shared_tmp_path / "nothing", comm, resume=True)
+    assert not list(shared_tmp_path.iterdir())
+
+
 def _stop_after(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
     """Make the run believe that a signal came after some steps."""
-    shown = run_module._show
+    shown = run_module._Run._show
     count = 0
 
     def show(*args: object) -> None:
@@ -119,7 +160,7 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
         if count == events:
             raise Interrupted
 
-    monkeypatch.setattr(run_module, "_show", show)
+    monkeypatch.setattr(run_module._Run, "_show", show)
 
 
 def test_resume_gives_the_same(finished: Result, shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

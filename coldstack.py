@@ -3,7 +3,7 @@
 A name is imported when it is first used, so that the import itself takes no time and that materials work where
 DOLFINx is not installed.
 
-    Cases: load_case, Case, run, Result, InputError, ComputationError
+    Cases: load_case, Case, run, Result, Study, InputError, ComputationError
     Materials: Material, Nuclei, Spins, get_material, LIBRARY
     Interfaces: TunnelJunction, PhononContact, ElectronPhonon, Conductance, Sum, phonon_boundary_conductance, Perfect,
         Ideal
@@ -60,6 +60,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from solvers.heat.stepper import HeatStepper as HeatStepper
     from solvers.output.paraview import to_paraview as to_paraview
     from solvers.output.result import Result as Result
+    from solvers.studies.study import Study as Study
 
 _HOMES = {
     "fem.constants": ["MU0"],
@@ -85,6 +86,7 @@ _HOMES = {
     "solvers.heat.stepper": ["HeatStepper"],
     "solvers.output.paraview": ["to_paraview"],
     "solvers.output.result": ["Result"],
+    "solvers.studies.study": ["Study"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -29,7 +29,7 @@ from solvers.case.checks import case_problems
 from solvers.case.drive_checks import drive_jumps
 from solvers.case.extends import read_case_file
 from solvers.case.geometry import symmetry_obstacles
-from solvers.case.messages import describe, problems_of
+from solvers.case.messages import Places, describe, problems_of
 from solvers.case.overrides import apply_override
 from solvers.case.parts import CaseParts
 from solvers.case.quantities import Temperature
@@ -128,6 +128,20 @@ def load_case(path: Path | str, overrides: Iterable[str] = ()) -> Case:
     for override in overrides:
         keys = apply_override(data, override)
         places[keys] = f"--set {override}"
+    return check_case(data, places, str(path))
+
+
+def check_case(data: Mapping[str, Any], places: Places, source: str) -> Case:
+    """The case that raw values describe.
+
+    Args:
+        data: raw values, as in a case file.
+        places: where each key was written, such as "case.toml:12", for the messages.
+        source: name of the file, for what is nowhere in it.
+
+    Raises:
+        InputError: with one line for each mistake found.
+    """
     try:
         return Case.model_validate(data)
     except ValidationError as error:
@@ -135,7 +149,7 @@ def load_case(path: Path | str, overrides: Iterable[str] = ()) -> Case:
         if all(details["loc"] for details in error.errors()):
             # Some block is wrong in itself, so the comparison of blocks has not been made yet.
             problems += case_problems(_parts_of(data, error))
-        raise InputError(describe(problems, data, places, str(path))) from None
+        raise InputError(describe(problems, data, places, source)) from None
 
 
 def case_sha256(case: Case) -> str:

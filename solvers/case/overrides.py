@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 from solvers.case.messages import Keys, label_of, path_text
@@ -27,15 +28,31 @@ def apply_override(data: dict[str, Any], override: str) -> Keys:
     parts = key.strip().split(".")
     if not equals or not all(parts) or len(parts) > DEEPEST:
         raise InputError(f'--set {override}: write key=value, such as "cycle.repeat=1"')
-    value = _override_value(text.strip(), override)
+    return set_value(data, parts, _override_value(text.strip(), override), f"--set {override}")
+
+
+def set_value(data: dict[str, Any], parts: Sequence[str], value: Any, prefix: str) -> Keys:
+    """Set one value of a raw case in place.
+
+    Args:
+        data: raw values of the case.
+        parts: of a dotted key, as for `apply_override`.
+        value: raw value.
+        prefix: start of the messages.
+
+    Returns: the keys of the value.
+
+    Raises:
+        InputError: no such entry of a list, or a part of the key leads into a value.
+    """
     keys: Keys = ()
     here: Any = data
     for number, part in enumerate(parts):
         step: str | int = part
         if isinstance(here, list):
-            step = entry_number(here, part, f"--set {override}", path_text(keys))
+            step = entry_number(here, part, prefix, path_text(keys))
         elif not isinstance(here, dict):
-            raise InputError(f'--set {override}: {path_text(keys)} is a value and has no "{part}"')
+            raise InputError(f'{prefix}: {path_text(keys)} is a value and has no "{part}"')
         keys = (*keys, step)
         if number == len(parts) - 1:
             here[step] = value

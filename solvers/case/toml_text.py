@@ -27,8 +27,12 @@ TOO_DEEP = f"tables and lists lie inside each other more than {DEEPEST} deep"
 LARGEST_FILE = 1_000_000  # bytes
 
 
-def read_text(path: Path) -> str:
-    """Text of a case file.
+def read_text(path: Path, kind: str = "case file") -> str:
+    """Text of a file.
+
+    Args:
+        path: the file.
+        kind: what it is meant to be, for the messages.
 
     Raises:
         InputError: there is no such file, it is none or too large, or it cannot be read.
@@ -36,20 +40,18 @@ def read_text(path: Path) -> str:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{path}: is a folder, not a case file")
+            raise InputError(f"{path}: is a folder, not a {kind}")
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-            raise InputError(f"{path}: is a pipe or a device, not a case file")
+            raise InputError(f"{path}: is a pipe or a device, not a {kind}")
         if status.st_size > LARGEST_FILE:
-            raise InputError(
-                f"{path}: has {status.st_size / 1e6:.1f} MB; a case file has {LARGEST_FILE / 1e6:g} at most"
-            )
+            raise InputError(f"{path}: has {status.st_size / 1e6:.1f} MB; a {kind} has {LARGEST_FILE / 1e6:g} at most")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         folder = path.parent
         stems = [entry.stem for entry in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
         hint = nearest(path.stem, stems)
         end = f'; did you mean "{folder / hint}.toml"?' if hint else ""
-        raise InputError(f"{path}: no such case file{end}") from None
+        raise InputError(f"{path}: no such {kind}{end}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not a text file in UTF-8") from None
     except OSError as error:

@@ -100,6 +100,37 @@ def run(
 
 
 @app.command()
+def study(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY",
+            help="Study file (TOML), such as cases/studies/base-temperature.toml.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder: new, or that of this study to go on.", show_default="results/STUDY"),
+    ] = None,
+    member_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help='Stop a member after this, such as "10 min".', show_default="never"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the members, compute the first one, estimate time and memory.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Compute a case for many values, and one dataset of the results."""
+    if _launched_rank() is not None:
+        raise InputError("coldstack study: start it without mpirun: it starts each member on its own ranks")
+    from solvers.command.study import study_command
+
+    study_command(file, output or Path("results") / file.stem, member_time, dry_run, quiet)
+
+
+@app.command()
 def mesh(
     case: CaseFile,
     output: Annotated[

@@ -1,0 +1,278 @@
+"""The members of a study: which values are combined, and the checked case of each.
+
+plan = make_plan(read_study(Path("cases/studies/base-temperature.toml")))
+[member.case for member in plan.members]
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from solvers.case.extends import read_case_file
+from solvers.case.messages import Keys
+from solvers.case.model import Case, case_sha256, check_case
+from solvers.case.overrides import set_value
+from solvers.case.quantities import show
+from solvers.errors import InputError
+from solvers.studies.file import LocatedStudy, Range, Sample
+from solvers.studies.units import unit_of_input
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A value of the case that varies.
+
+    Attributes:
+        key: as in the study file.
+        name: a short one, for tables and figures.
+        unit: SI unit, "" if it has none.
+        log: whether its values are spaced by their logarithms.
+        ends: lowest and highest value in SI; None for a list.
+    """
+
+    key: str
+    name: str
+    unit: str
+    log: bool
+    ends: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Member:
+    """One computation of a study.
+
+    Attributes:
+        index: its place along each dimension of the study.
+        values: of each variable, in SI (texts as they are).
+        case: what is computed.
+        sha: hash of the case; members of the same case are computed once.
+    """
+
+    index: tuple[int, ...]
+    values: tuple[Any, ...]
+    case: Case
+    sha: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study computes.
+
+    Attributes:
+        study: the file.
+        variables: all that varies.
+        dimensions: variables of each dimension by their numbers; one dimension "member" for samples.
+        shape: number of values along each dimension.
+        members: in the order of the dimensions, the last one fastest.
+        sample: how the members were drawn, if they were.
+    """
+
+    study: LocatedStudy
+    variables: tuple[Variable, ...]
+    dimensions: tuple[tuple[int, ...], ...]
+    shape: tuple[int, ...]
+    members: tuple[Member, ...]
+    sample: Sample | None
+
+    @property
+    def identity(self) -> str:
+        """Hash of what is computed: the variables and the cases of all members in order."""
+        what = [[variable.key for variable in self.variables], self.shape, [member.sha for member in self.members]]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def make_plan(study: LocatedStudy) -> Plan:
+    """All members of a study, each checked.
+
+    Args:
+        study: the study file.
+
+    Raises:
+        InputError: a key or value does not fit the case; one line with its place in the study file.
+    """
+    builder = _Builder(study)
+    varied = study.file.varied()
+    paths = list(varied)
+    # The ends of the ranges, as the case reads them: in SI, with its own messages for what is wrong.
+    first, last = (builder.case({path: _end(values, end) for path, values in varied.items()}) for end in (0, -1))
+    names = _short_names([str(path[-1]) for path in paths])
+    variables = []
+    for path, name in zip(paths, names, strict=True):
+        values = varied[path]
+        keys, key = builder.keys[path], str(path[-1])
+        ends, log = None, False
+        if isinstance(values, Range):
+            ends, log = _checked_ends(first, last, keys, values, f"{study.place(path)}: {key}"), values.spacing == "log"
+        variables.append(Variable(key, name, unit_of_input(first, keys), log, ends))
+    raw = [_raw_values(variable, varied[path]) for variable, path in zip(variables, paths, strict=True)]
+    sample = study.file.sample
+    if sample is not None:
+        points = _sampled(sample, variables)
+        raw = [[_like(point, builder.value(first, paths[j])) for point in points[:, j]] for j in range(len(paths))]
+        dimensions: tuple[tuple[int, ...], ...] = (tuple(range(len(paths))),)
+    else:
+        dimensions = tuple(tuple(group) for group in _groups(paths))
+        raw = [
+            [_like(value, builder.value(first, path)) for value in values]
+            if isinstance(varied[path], Range)
+            else values
+            for path, values in zip(paths, raw, strict=True)
+        ]
+    shape = tuple(len(raw[group[0]]) for group in dimensions)
+    members = builder.members(paths, raw, dimensions, shape)
+    return Plan(study, tuple(variables), dimensions, shape, tuple(members), sample)
+
+
+class _Builder:
+    """Puts values into the case of a study."""
+
+    def __init__(self, study: LocatedStudy) -> None:
+        self.study = study
+        self.source = str(study.path.parent / study.file.case)
+        try:
+            self.data, self.places = read_case_file(Path(self.source), Case)
+        except InputError as error:
+            raise InputError("\n".join(f"{study.place(('case',))}: case: {line}" for line in error.lines)) from None
+        self.keys: dict[Keys, Keys] = {}
+        for key, value in study.file.set.items():
+            self._put(self.data, self.places, ("set", key), value)
+
+    def _put(self, data: dict[str, Any], places: dict[Keys, str], path: Keys, value: Any) -> None:
+        key, place = str(path[-1]), self.study.place(path)
+        keys = set_value(data, key.split("."), value, f"{place}: {key}")
+        self.keys[path] = keys
+        for count in range(1, len(keys)):
+            places.setdefault(keys[:count], place)
+        places[keys] = place
+
+    def case(self, values: Mapping[Keys, Any]) -> Case:
+        """The case with the values set."""
+        data, places = copy.deepcopy(self.data), dict(self.places)
+        for path, value in values.items():
+            self._put(data, places, path, value)
+        return check_case(data, places, self.source)
+
+    def value(self, case: Case, path: Keys) -> Any:
+        """The value of a variable in a checked case."""
+        return value_at(case, self.keys[path])
+
+    def members(
+        self,
+        paths: Sequence[Keys],
+        raw: Sequence[Sequence[Any]],
+        dimensions: Sequence[Sequence[int]],
+        shape: Sequence[int],
+    ) -> list[Member]:
+        """The checked members."""
+        members: list[Member] = []
+        for index in itertools.product(*(range(count) for count in shape)):
+            values = {paths[j]: raw[j][i] for i, group in zip(index, dimensions, strict=True) for j in group}
+            try:
+                case = self.case(values)
+            except InputError as error:
+                which = ", ".join(f"{path[-1]} = {show(value)}" for path, value in values.items())
+                raise InputError(
+                    "\n".join(f"{line} (member {len(members)}: {which})" for line in error.lines)
+                ) from None
+            read = tuple(self.value(case, path) for path in paths)
+            members.append(Member(index, read, case, case_sha256(case)))
+        return members
+
+
+def value_at(case: Case, keys: Keys) -> Any:
+    """A value of a case by its keys."""
+    here: Any = case.model_dump(mode="json")
+    for key in keys:
+        here = here[key]
+    return here
+
+
+def _end(values: list[Any] | Range, end: int) -> Any:
+    return values[end] if isinstance(values, list) else values.ends[end]
+
+
+def _groups(paths: Sequence[Keys]) -> list[list[int]]:
+    """Numbers of the variables of each dimension: those of [vary] alone, those of a [[together]] block in one."""
+    groups: dict[Keys, list[int]] = {}
+    for number, path in enumerate(paths):
+        groups.setdefault(path[:2], []).append(number)
+    return list(groups.values())
+
+
+def _short_names(keys: Sequence[str]) -> list[str]:
+    """The shortest ends of dotted keys that tell them apart."""
+    parts = [key.split(".") for key in keys]
+    lengths = [1] * len(keys)
+    while True:
+        names = [".".join(part[-length:]) for part, length in zip(parts, lengths, strict=True)]
+        counts = Counter(names)
+        longer = [k for k, name in enumerate(names) if counts[name] > 1 or name.isdecimal() or name == "member"]
+        longer = [k for k in longer if lengths[k] < len(parts[k])]
+        if not longer:
+            return names
+        for k in longer:
+            lengths[k] += 1
+
+
+def _checked_ends(first: Case, last: Case, keys: Keys, values: Range, prefix: str) -> tuple[float, float]:
+    low, high = value_at(first, keys), value_at(last, keys)
+    for end, value in zip(values.ends, (low, high), strict=True):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{prefix}: a range needs numbers, not {show(end)}; give a list of values")
+    ends = " to ".join(show(end).strip('"') for end in values.ends)
+    if not low < high:
+        raise InputError(f"{prefix}: the range is {'empty' if low == high else 'reversed'}: {ends}")
+    if values.spacing == "log" and low <= 0:
+        raise InputError(f"{prefix}: a log range starts above zero, not at {show(values.ends[0])}")
+    return float(low), float(high)
+
+
+def _raw_values(variable: Variable, values: list[Any] | Range) -> list[Any]:
+    if isinstance(values, list):
+        return values
+    if variable.ends is None or values.points is None:
+        return []
+    spaced = np.geomspace if variable.log else np.linspace
+    return [float(value) for value in spaced(*variable.ends, values.points)]
+
+
+def _like(value: float, example: object) -> float | int:
+    """A whole number where the case has whole numbers."""
+    return round(value) if isinstance(example, int) else float(value)
+
+
+def _sampled(sample: Sample, variables: Sequence[Variable]) -> npt.NDArray[np.float64]:
+    """Points drawn from the ranges, shape (points, variables), in SI."""
+    from scipy.stats import qmc
+
+    count = len(variables)
+    if sample.method == "saltelli":
+        from SALib.sample import sobol
+
+        unit = sobol.sample(
+            {"num_vars": count, "names": [v.name for v in variables], "bounds": [[0.0, 1.0]] * count},
+            sample.points,
+            calc_second_order=False,
+            seed=sample.seed,
+        )
+    elif sample.method == "sobol":
+        unit = qmc.Sobol(count, rng=np.random.default_rng(sample.seed)).random(sample.points)
+    else:
+        unit = qmc.LatinHypercube(count, rng=np.random.default_rng(sample.seed)).random(sample.points)
+    columns = []
+    for variable, share in zip(variables, np.asarray(unit).T, strict=True):
+        assert variable.ends is not None
+        low, high = variable.ends
+        columns.append(low * (high / low) ** share if variable.log else low + (high - low) * share)
+    return np.stack(columns, axis=1)

@@ -1,0 +1,147 @@
+"""Studies computed by the engine, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import coldstack as cs
+from solvers.studies.collect import _CYCLE, SUMMARY
+
+ROOT = Path(__file__).parents[3]
+# What a launcher of MPI processes leaves in the environment would make a child part of its run.
+ENVIRONMENT = {
+    key: value
+    for key, value in os.environ.items()
+    if not key.startswith(("OMPI_COMM_", "PMIX_", "PMI_", "PRTE_LAUNCHED"))
+} | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+Write = Callable[[str], Path]
+
+
+def start(folder: Path, *arguments: str, python_path: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "solvers.command.main", "study", *arguments],
+        cwd=folder,
+        env=ENVIRONMENT | {"PYTHONPATH": f"{python_path}{os.pathsep}{ROOT}" if python_path else str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def study(folder: Path, *arguments: str, python_path: str = "") -> tuple[int, str, str]:
+    process = start(folder, *arguments, python_path=python_path)
+    output, errors = process.communicate(timeout=250)
+    return process.returncode, output, errors
+
+
+def test_a_small_study(write: Write) -> None:
+    text = """name = "two films"
+[vary]
+"layer.load.thickness" = ["1 um", "2 um"]
+[collect]
+T_cold = "results.T_cold_final_K"
+Q_cold = "results.cycles.-1.Q_cold_J"
+"""
+    folder = write(text).parent
+    code, output, errors = study(folder, "study.toml")
+    assert (code, errors) == (0, "")
+    assert "2 of 2 done, 0 failed, 0 running" in output
+    found = cs.Study.load(folder / "results" / "study").dataset
+    assert found["Q_cold"].dims == ("thickness",)
+    assert found["thickness"].attrs["units"] == "m"
+    assert found["Q_cold"].attrs["units"] == "J"
+    # The copper cools down to the bath, so the heat goes with its volume.
+    assert float(found["Q_cold"].sel(thickness=2e-6) / found["Q_cold"].sel(thickness=1e-6)) == pytest.approx(2, rel=0.1)
+    assert list(found["status"].values) == ["done", "done"]
+    assert float(found["first_law_residual"].max()) < 1e-8
+    assert (folder / "results" / "study" / "figures" / "T_cold.png").is_file()
+    lines = (folder / "results" / "study" / "study.csv").read_text().splitlines()
+    assert lines[0].startswith("member,thickness (m),T_cold (K),Q_cold (J),first_law_residual")
+    assert len(lines) == 3
+
+    # What may be collected is what a summary has.
+    run = folder / "results" / "study" / "members" / str(found["case_sha256"].values[0])[:16] / "run"
+    summary = json.loads((run / "summary.json").read_text())
+    assert set(SUMMARY) <= set(summary)
+    assert set(summary["results"]) == set(SUMMARY["results"] or ())
+    assert set(summary["results"]["cycles"][0]) == set(_CYCLE)
+
+    # Again: nothing is computed; another study is refused in the folder.
+    code, output, _ = study(folder, "study.toml")
+    assert (code, "2 of 2 done" in output) == (0, True)
+    write(text.replace('"2 um"', '"3 um"'))
+    code, _, errors = study(folder, "study.toml")
+    assert code == 2
+    assert "is the folder of another study" in errors
+
+
+# Members are made to crash or hang where Python starts, by the thickness in their case.
+FAULTS = """
+import os, pathlib, re, signal, time
+case = pathlib.Path("member.toml")
+text = case.read_text() if case.is_file() else ""
+if "thickness = 2e-06" in text:
+    os.kill(os.getpid(), signal.SIGSEGV)
+if "thickness = 3e-06" in text:
+    time.sleep(1000)
+"""
+FIVE = """[[together]]
+"layer.load.thickness" = ["1 um", "2 um", "3 um", "4 um", "1 um", "5 um", "6 um"]
+"solver.max_steps" = [1000, 1000, 1000, 2, 1000, 1000, 1000]
+"""
+
+
+@pytest.mark.slow
+def test_members_that_crash_hang_or_fail_are_rows_and_a_killed_study_goes_on(write: Write, tmp_path: Path) -> None:
+    folder = write(FIVE).parent
+    (folder / "faults").mkdir()
+    (folder / "faults" / "sitecustomize.py").write_text(FAULTS)
+    faults = str(folder / "faults")
+    arguments = ("study.toml", "--member-time", "25 s", "--output")
+    code, output, errors = study(folder, *arguments, "whole", python_path=faults)
+    assert (code, errors) == (0, "")
+    assert "3 of 6 done, 3 failed, 0 running" not in output.splitlines()[0]
+    whole = cs.Study.load(folder / "whole").dataset
+    assert list(whole["status"].values) == ["done", "failed", "timed out", "failed", "done", "done", "done"]
+    messages = whole["error"].values
+    assert "egmentation fault" in str(messages[1])
+    assert "stopped after 25 s" in str(messages[2])
+    assert "max_steps" in str(messages[3])
+    assert whole["case_sha256"].values[0] == whole["case_sha256"].values[4]
+
+    done_before: dict[Path, int] = {}
+    for _ in range(2):
+        process = start(folder, *arguments, "killed", python_path=faults)
+        wait_for_more(folder / "killed", process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert {path: path.stat().st_mtime_ns for path in done_before} == done_before
+        done_before = {p: p.stat().st_mtime_ns for p in (folder / "killed").glob("members/*/record.json")}
+        assert 0 < len(done_before) < 6
+    code, _, errors = study(folder, *arguments, "killed", python_path=faults)
+    assert (code, errors) == (0, "")
+    assert {path: path.stat().st_mtime_ns for path in done_before} == done_before
+    killed = cs.Study.load(folder / "killed").dataset
+    different = ["run_time", "memory"]
+    xr.testing.assert_allclose(
+        whole.drop_vars([*different, "error", "status"]), killed.drop_vars([*different, "error", "status"]), rtol=1e-9
+    )
+    assert list(whole["status"].values) == list(killed["status"].values)
+
+
+def wait_for_more(folder: Path, process: subprocess.Popen[str]) -> None:
+    """Until one more member has ended."""
+    before = len(list(folder.glob("members/*/record.json")))
+    while len(list(folder.glob("members/*/record.json"))) == before:
+        assert process.poll() is None
+        time.sleep(0.05)

@@ -18,9 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mpi4py import MPI
 
-from solvers.case.model import load_case
-from solvers.cycles.run import run as run_case
-from solvers.output.result import Result
+import coldstack as cs
 from solvers.output.terminal import temperature
 
 ROOT = Path(__file__).parents[1]
@@ -33,26 +31,26 @@ SWING = 0.05  # a difference between cold phase and end of the cycle that is wor
 LATTICE = "T_load.lattice_K"
 
 
-def results_of(path: Path, folder: Path, overrides: list[str]) -> Result:
+def results_of(path: Path, folder: Path, overrides: list[str]) -> cs.Result:
     """Results of a case, computed unless they are there (collective)."""
     comm = MPI.COMM_WORLD
     begun, done = comm.bcast((folder.exists(), (folder / "summary.json").is_file()))
     if done:
-        return Result.load(folder)
+        return cs.Result.load(folder)
     if comm.rank == 0:
         print(f"{path.stem} ...", flush=True)
-    result = run_case(load_case(path, overrides), folder, comm, resume=begun, source=path, quiet=True)
+    result = cs.run(cs.load_case(path, overrides), folder, comm, resume=begun, source=path, quiet=True)
     if comm.rank == 0:
         print(f"    {result.summary['timings_s']['total']:.0f} s", flush=True)
     return result
 
 
-def temperatures(result: Result) -> np.ndarray:
+def temperatures(result: cs.Result) -> np.ndarray:
     """Temperature of the copper at the start and after every cycle, K."""
     return np.array([result.summary["case"]["start"], *(cycle["T_cold_K"] for cycle in result.cycles)])
 
 
-def cold_phase(result: Result, name: str = "T_load_K") -> np.ndarray:
+def cold_phase(result: cs.Result, name: str = "T_load_K") -> np.ndarray:
     """Temperature of the copper, or of its lattice, at the end of the cold phase of every cycle, K."""
     history = result.history()
     cold = history["phase"] == "cool"
@@ -68,7 +66,7 @@ def floor(T: np.ndarray) -> float | None:
     return float(T[-1] + last * ratio / (1.0 - ratio)) if 0.0 < ratio < SLOWEST and T[-1] > abs(last) else None
 
 
-def table(results: dict[str, Result], ideal: dict[float, Result]) -> str:
+def table(results: dict[str, cs.Result], ideal: dict[float, cs.Result]) -> str:
     """Markdown table of the cases."""
     lines = [
         "| what | case | start | cycles | copper then | goes to | at the end of the cold phase | ideal then |",
@@ -91,7 +89,7 @@ def table(results: dict[str, Result], ideal: dict[float, Result]) -> str:
     return "\n".join(lines)
 
 
-def panel(axes: Axes, start: float, results: dict[str, Result], ideal: Result) -> None:
+def panel(axes: Axes, start: float, results: dict[str, cs.Result], ideal: cs.Result) -> None:
     """Copper against cycles, one line for each case from a start temperature."""
     T = 1e3 * temperatures(ideal)
     axes.semilogy(np.arange(len(T)), T, color="black", linewidth=2.5, label="ideal")

@@ -495,7 +495,7 @@ def test_layers_too_thin_for_the_mesh(tmp_path: Path) -> None:
     wide = ["layer.sink.size=[0.03, 0.02]", "layer.sink.thickness=0.1 nm"]
     (line,) = errors(tmp_path, TEXT, *wide)
     assert line.startswith(
-        "--set layer.sink.thickness=0.1 nm: layer[0].thickness (sink): 0.1 nm beside a layer of 0.03 m"
+        "--set layer.sink.thickness=0.1 nm: layer[0].thickness (sink): 0.1 nm beside a layer of 30 mm"
     )
     assert "at least 0.3 nm" in line
     load_case(DEFAULT, [wide[0], "layer.sink.thickness=0.4 nm"])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib.image
 import pytest
 
 from solvers import __version__
@@ -165,7 +166,18 @@ def test_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
     folder = Path("results/refrigerator-mesh")
     files = [folder / name for name in ("mesh.msh", "mesh.pvd", "mesh.png")]
     assert [Path(line) for line in output[-3:]] == files
-    assert all(file.stat().st_size > 100 for file in files)
+    counted = int(output[0].split(" cells in ")[0].split()[-1].replace(",", ""))
+    check = (
+        "import sys, gmsh; gmsh.initialize(); gmsh.open(sys.argv[1]); model = gmsh.model; "
+        "print(*sorted(model.getPhysicalName(*group) for group in model.getPhysicalGroups(3))); "
+        "print(*map(len, model.mesh.getElements(3)[1]))"
+    )
+    read = subprocess.run([sys.executable, "-c", check, str(files[0])], capture_output=True, text=True, check=True)
+    assert read.stdout.splitlines()[-2:] == ["load sink vacuum working working.barrier", str(counted)]
+    (pieces,) = folder.glob("*.vtu")
+    assert f'NumberOfCells="{counted}"' in pieces.read_bytes()[:1000].decode("latin-1")
+    height, width, _ = matplotlib.image.imread(files[2]).shape
+    assert (width, height) > (1000, 500)
 
 
 @pytest.mark.parametrize(

@@ -20,20 +20,11 @@ from solvers.cycles.stopping import Interrupted
 from solvers.errors import InputError
 from solvers.output.result import Result
 from solvers.verification.heat.block import entropy_super
+from tests.solvers.conftest import NO_PICTURES, SQUARE_CELLS
 
 Floats = npt.NDArray[np.float64]
 FILM = Path(__file__).parents[3] / "cases" / "thin-film-decade.toml"
-COARSE = [
-    "mesh.edge_cell=5 mm",
-    "mesh.interior_cell=5 mm",
-    "mesh.surface_cell=1",
-    "mesh.growth=3",
-    "mesh.padding=5 mm",
-    "mesh.lateral_growth=3",
-    "mesh.largest_cell=1.5 mm",
-    "output.fields=none",
-    "output.figures=false",
-]
+COARSE = [*SQUARE_CELLS, *NO_PICTURES, "mesh.padding=5 mm", "mesh.largest_cell=1.5 mm"]
 COPPER, TANTALUM = 0.3e-6, 1e-10  # m^3
 
 

@@ -24,21 +24,11 @@ from solvers.output.result import Result
 from solvers.output.summary import finite, write_summary
 from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
+from tests.solvers.conftest import CHIP_CELLS, NO_PICTURES
 
 Floats = npt.NDArray[np.float64]
 CASES = Path(__file__).parents[3] / "cases"
-COARSE = [
-    "mesh.surface_cell=1",
-    "mesh.growth=3",
-    "mesh.edge_cell=2 um",
-    "mesh.interior_cell=5 um",
-    "mesh.padding=30 um",
-    "mesh.lateral_growth=3",
-    "solver.ramp_step=0.25",
-    "cycle.repeat=1",
-    "output.fields=none",
-    "output.figures=false",
-]
+COARSE = [*CHIP_CELLS, *NO_PICTURES, "solver.ramp_step=0.25", "cycle.repeat=1"]
 # Passes as soon as a step starts from the accepted pattern only, not from the nearest one solved before.
 PATTERNS_FORGOTTEN = pytest.mark.xfail(reason="Switching._recall: solved patterns are not in the state", strict=False)
 

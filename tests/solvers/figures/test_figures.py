@@ -25,6 +25,7 @@ from solvers.figures.power import load_curve, power_curve
 from solvers.figures.run_data import PiecewiseAxis, RunData, RunLayer, quantity, readable_widths
 from solvers.figures.states import draw_penetration, draw_ts_diagram, ts_path
 from solvers.output.result import SCREENED, Result, write_history
+from tests.solvers.conftest import CHIP_CELLS
 
 CASES = Path(__file__).parents[3] / "cases"
 REFRIGERATOR = CASES / "refrigerator.toml"
@@ -403,8 +404,7 @@ def test_values_with_prefixes(value: float, unit: str, text: str) -> None:
 
 @pytest.mark.mpi
 def test_a_run_leaves_what_the_figures_need(comm: MPI.Intracomm, shared_tmp_path: Path) -> None:
-    coarse = ["surface_cell=1", "growth=3", "edge_cell=2 um", "interior_cell=5 um", "padding=30 um", "lateral_growth=3"]
-    data = load_case(REFRIGERATOR, [f"mesh.{setting}" for setting in coarse]).model_dump(mode="json")
+    data = load_case(REFRIGERATOR, CHIP_CELLS).model_dump(mode="json")
     data["cycle"] = {"repeat": 1, "phases": data["cycle"]["phases"][:2]}
     data["interface"][0] |= {"contact": None, "conductance": 0.0, "conducts_in": None}
     data["interface"][1]["conducts_in"] = ["cool"]

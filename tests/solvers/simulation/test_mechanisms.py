@@ -19,19 +19,10 @@ from solvers.cycles.run import run as run_case
 from solvers.figures.power import load_curve
 from solvers.figures.run_data import RunData
 from solvers.output.result import Result
+from tests.solvers.conftest import NO_PICTURES, SQUARE_CELLS
 
 LIMITS = Path(__file__).parents[3] / "cases" / "limits"
-# Four columns of cells: conduction inside the layers does not matter at this scale (Biot number 1e-7).
-TINY = [
-    "mesh.surface_cell=1",
-    "mesh.growth=3",
-    "mesh.edge_cell=5 mm",
-    "mesh.interior_cell=5 mm",
-    "mesh.lateral_growth=3",
-    "output.fields=none",
-    "output.figures=false",
-    "solver.rtol=1e-4",
-]
+TINY = [*SQUARE_CELLS, *NO_PICTURES, "solver.rtol=1e-4"]
 TA, CU = get_material("Ta"), get_material("Cu")
 RESISTANCE, AREA = 20e-3, 1e-4  # Ohm of the whole cold junction, m^2
 TANTALUM, COPPER = 0.1e-6, 0.3e-6  # m^3

@@ -17,6 +17,7 @@ from solvers.case.model import Case, load_case
 from solvers.output.recorder import Recorder
 from solvers.simulation.events import CycleEnded, PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
+from tests.solvers.conftest import CHIP_CELLS
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,12 +26,9 @@ CHANGES = [
     "layer.working.size=[12e-6, 12e-6]",
     "layer.sink.size=[40e-6, 20e-6]",
     "layer.load.size=[4e-6, 4e-6]",
-    "mesh.surface_cell=1",
-    "mesh.growth=3",
-    "mesh.edge_cell=2 um",
+    *CHIP_CELLS,
     "mesh.interior_cell=10 um",
     "mesh.padding=20 um",
-    "mesh.lateral_growth=3",
     "solver.ramp_step=0.5",
     "solver.rtol=1e-2",
     "cycle.repeat=1",

@@ -19,6 +19,7 @@ from solvers.output.paraview import field_functions
 from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
 from solvers.verification.field.stack import DEPTHS, coarse_stack
+from tests.solvers.conftest import CHIP_CELLS
 
 CASES = Path(__file__).parents[3] / "cases"
 MM = 1e-3
@@ -63,17 +64,7 @@ lateral_growth = 3
 ramp_step = 0.1
 """
 COARSE = ["mesh.edge_cell=2 mm", "mesh.interior_cell=2.5 mm", "mesh.largest_cell=1 mm"]
-CHIP = [
-    "mesh.surface_cell=1",
-    "mesh.growth=3",
-    "mesh.edge_cell=2 um",
-    "mesh.interior_cell=5 um",
-    "mesh.padding=30 um",
-    "mesh.lateral_growth=3",
-    "solver.ramp_step=0.25",
-    "cycle.repeat=1",
-    "physics.eddy=true",
-]
+CHIP = [*CHIP_CELLS, "solver.ramp_step=0.25", "cycle.repeat=1", "physics.eddy=true"]
 
 
 @pytest.fixture

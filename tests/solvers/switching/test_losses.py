@@ -22,23 +22,13 @@ from solvers.simulation.events import Stepped
 from solvers.simulation.simulation import Simulation
 from solvers.switching.losses import mean_overshoot
 from solvers.switching.transition import LEVEL_LIMIT, HystereticLaw, fractions_between, lossy_branch
+from tests.solvers.conftest import CHIP_CELLS, NO_PICTURES, SQUARE_CELLS
 
 Floats = npt.NDArray[np.float64]
 CASES = Path(__file__).parents[3] / "cases"
 TA = get_material("Ta")
 WIDTH = 1e-4
-COARSE = [
-    "mesh.surface_cell=1",
-    "mesh.growth=3",
-    "mesh.edge_cell=2 um",
-    "mesh.interior_cell=5 um",
-    "mesh.padding=30 um",
-    "mesh.lateral_growth=3",
-    "solver.ramp_step=0.25",
-    "cycle.repeat=1",
-    "output.fields=none",
-    "output.figures=false",
-]
+COARSE = [*CHIP_CELLS, *NO_PICTURES, "solver.ramp_step=0.25", "cycle.repeat=1"]
 
 
 # Fewer columns, for a run on several ranks.
@@ -281,11 +271,9 @@ def test_a_film_holds_its_fraction_while_the_drive_is_inside_the_loop() -> None:
 
 def copper(name: str, folder: Path, cycles: int) -> list[float]:
     """Copper after each cycle, with four columns of cells (Biot number 1e-7)."""
-    cells = ["mesh.edge_cell=5 mm", "mesh.interior_cell=5 mm", "mesh.surface_cell=1", "mesh.growth=3"]
-    output = ["output.fields=none", "output.figures=false", f"cycle.repeat={cycles}", "mesh.lateral_growth=3"]
-    result = run_case(
-        load_case(CASES / "limits" / f"{name}.toml", [*cells, *output]), folder, MPI.COMM_SELF, quiet=True
-    )
+    changes = [*SQUARE_CELLS, *NO_PICTURES, f"cycle.repeat={cycles}"]
+    case = load_case(CASES / "limits" / f"{name}.toml", changes)
+    result = run_case(case, folder, MPI.COMM_SELF, quiet=True)
     return [cycle["T_cold_K"] for cycle in result.cycles]
 
 

@@ -25,6 +25,7 @@ from solvers.heat.two_temperatures import coupling
 from solvers.output import checkpoint
 from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
+from tests.solvers.conftest import CHIP_CELLS
 
 CASES = Path(__file__).parents[3] / "cases"
 CU, TA = get_material("Cu"), get_material("Ta")
@@ -255,10 +256,7 @@ def test_state_with_spins_is_kept(comm, shared_tmp_path):
 
 def test_magnetised_film_is_warm():
     """Tantalum from 100 mK does not come below 12 mK: its spins give their heat of magnetisation to the electrons."""
-    small = [
-        "physics.nuclear=true", "mesh.surface_cell=1", "mesh.growth=3", "mesh.edge_cell=2 um", "mesh.padding=30 um",
-        "mesh.interior_cell=5 um", "mesh.lateral_growth=3", "solver.ramp_step=1",
-    ]  # fmt: skip
+    small = [*CHIP_CELLS, "physics.nuclear=true", "solver.ramp_step=1"]
     sim = Simulation(load_case(CASES / "refrigerator.toml", small), MPI.COMM_SELF)
     next(event for event in sim.run() if isinstance(event, Stepped))
     assert sim.switching is not None

@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 from mpi4py import MPI
 
+from fem.materials.library import get_material
+from fem.materials.material import Material
 from solvers.verification.book import as_json, write_book
 from solvers.verification.cycles.rows import cycle_rows
-from solvers.verification.laws.rows import law_rows
+from solvers.verification.laws import materials
+from solvers.verification.laws.junctions import LAWS
+from solvers.verification.laws.rows import NAMES, law_rows
 from solvers.verification.report import Row
 
 
 def test_laws_agree_with_quadrature() -> None:
     rows = law_rows()
-    assert len(rows) == 74
     assert [row for row in rows if not row.passed] == []
+    told = {name: {row.quantity for row in rows if row.case == f"laws of {name}"} - {"mu0 Hc(0), mT"} for name in NAMES}
+    assert told["Ta"] == told["Nb"] == told["Al"]
+    assert {quantity.split(" ")[0].split("/")[0] for quantity in told["Ta"]} == {
+        *("s_S", "places", "gap", "lambda", "k_s", "mu0", "Hc", "Maxwell:", "s,"),
+    }
+    assert {row.case.removeprefix("law of a contact, ") for row in rows if "a contact" in row.case} == set(LAWS)
+
+
+@pytest.mark.parametrize(
+    ("law", "rows_of"),
+    [
+        ("entropy", materials._entropy_rows),
+        ("gap", materials._state_rows),
+        ("penetration_depth", materials._state_rows),
+        ("conductivity", materials._state_rows),
+        ("critical_field", materials._field_rows),
+    ],
+)
+def test_a_law_that_is_wrong_by_1e_4_fails(
+    law: str, rows_of: Callable[[Material], list[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = getattr(Material, law)
+
+    def wrong(material: Material, T: Any, *fraction: Any) -> Any:
+        # The superconductor only, so that ratios of the two states show it.
+        factor = np.where(np.equal(fraction[0], 1.0), 1.0, 1.0001) if fraction else 1.0001
+        return right(material, T, *fraction) * factor
+
+    monkeypatch.setattr(Material, law, wrong)
+    assert not all(row.passed for row in rows_of(get_material("Al")))
 
 
 def test_split_step_and_cycle_in_time(comm: MPI.Intracomm) -> None:

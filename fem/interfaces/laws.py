@@ -187,27 +187,33 @@ class PhononContact:
 
 @dataclass(frozen=True)
 class ElectronPhonon:
-    """Heat flow from the electrons of a metal to a lattice, q = sigma (T1^5 - T2^5), W per m^3 (not per m^2).
+    """Heat flow from the electrons of a metal to a lattice, q = sigma (T1^n - T2^n), W per m^3 (not per m^2).
 
-    For a bath that touches a whole layer, or two layers on the same cells. Source: F. C. Wellstood, C. Urbina,
-    J. Clarke, Phys. Rev. B 49, 5942 (1994).
+    For a bath that touches a whole layer, or two layers on the same cells. Sources: F. C. Wellstood, C. Urbina,
+    J. Clarke, Phys. Rev. B 49, 5942 (1994), n = 5; A. Sergeev, V. Mitin, Phys. Rev. B 61, 6041 (2000), n = 6 where the
+    electrons' mean free path is short beside the phonons' wavelength.
 
     Attributes:
-        sigma: W m^-3 K^-5, `Material.electron_phonon`.
+        sigma: W m^-3 K^-n, `Material.electron_phonon`.
+        exponent: n, at least 2, `Material.electron_phonon_exponent`.
     """
 
     sigma: float
+    exponent: float = 5.0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a negative constant."""
+        """Raise ValueError for a negative constant or an exponent below 2."""
         if not self.sigma >= 0.0:
             raise ValueError("electron-phonon coupling: sigma must not be negative")
+        if not self.exponent >= 2.0:
+            raise ValueError("electron-phonon coupling: the exponent must be at least 2")
 
     def flux(self, u1: npt.ArrayLike, u2: npt.ArrayLike, f1: npt.ArrayLike, f2: npt.ArrayLike) -> Flux:
         """See `InterfaceLaw.flux`; odd in u, so that it stays monotone for a negative Newton iterate."""
         u1, u2, _, _ = _broadcast(u1, u2, f1, f2)
-        cubed1, cubed2 = np.abs(u1) ** 1.5, np.abs(u2) ** 1.5
-        return self.sigma * (u1 * cubed1 - u2 * cubed2), 2.5 * self.sigma * cubed1, -2.5 * self.sigma * cubed2
+        half = 0.5 * self.exponent
+        first, second = np.abs(u1) ** (half - 1.0), np.abs(u2) ** (half - 1.0)
+        return self.sigma * (u1 * first - u2 * second), half * self.sigma * first, -half * self.sigma * second
 
 
 @dataclass(frozen=True)

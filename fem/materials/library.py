@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fem.constants import AVOGADRO, GAS_CONSTANT
+from scipy.special import zeta
+
+from fem.constants import AVOGADRO, GAS_CONSTANT, KB
 from fem.materials.bcs_theory import WEAK_COUPLING
 from fem.materials.material import Material
 from fem.materials.nuclear_spins import Nuclei, Spins, dipole_field
@@ -32,6 +34,8 @@ KITTEL_HEAT = f"{KITTEL}, tables of electronic heat capacity and Debye temperatu
 TYPICAL = "assumption: typical of an evaporated or sputtered film; depends on the sample"
 PURITY = "assumption: typical purity; depends on the sample"
 MOMENTS = "N. J. Stone, At. Data Nucl. Data Tables 90, 75 (2005), and natural abundances; dipole field from the moments"
+WELLSTOOD = "clean metals: F. C. Wellstood, C. Urbina, J. Clarke, Phys. Rev. B 49, 5942 (1994)"
+KAPLAN = "S. B. Kaplan et al., Phys. Rev. B 14, 4854 (1976)"
 ELASTIC = f"{LANDOLT}, polycrystalline average of the elastic constants"
 
 
@@ -45,12 +49,28 @@ def debye_beta(debye_temperature: float, molar_volume: float) -> float:
     return 12.0 * math.pi**4 / 5.0 * GAS_CONSTANT / (debye_temperature**3 * molar_volume)
 
 
+def electron_phonon_constant(gamma: float, critical_temperature: float, phonon_time: float) -> float:
+    """Return Sigma = 48 zeta(5) N(0) kB^2/(tau0 Tc^3), W m^-3 K^-5, of a clean superconductor's electrons.
+
+    N(0) = 3 gamma/(2 pi^2 kB^2) is the density of states of one spin. Source: S. B. Kaplan et al., Phys. Rev. B 14,
+    4854 (1976), whose tau0 holds the spectrum of the phonons to which the electrons couple.
+
+    Args:
+        gamma: Sommerfeld constant, J m^-3 K^-2.
+        critical_temperature: Tc, K.
+        phonon_time: tau0, s.
+    """
+    density = 3.0 * gamma / (2.0 * math.pi**2 * KB**2)
+    return float(48.0 * zeta(5.0) * density * KB**2 / (phonon_time * critical_temperature**3))
+
+
 def _material(
     name: str,
     molar_volume: tuple[float, str],
     debye_temperature: tuple[float, str],
     molar_gamma: tuple[float, str] | None = None,
     isotopes: tuple[tuple[float, float, float], ...] = (),
+    phonon_time: float | None = None,
     **constants: tuple[Any, str],
 ) -> Material:
     """Build a material from pairs (value, source).
@@ -61,6 +81,7 @@ def _material(
         debye_temperature: K.
         molar_gamma: Sommerfeld constant, J mol^-1 K^-2; None for dielectrics.
         isotopes: abundance, spin and moment in nuclear magnetons of each isotope with a spin.
+        phonon_time: tau0 of a superconductor's electrons, s, for the electron-phonon constant.
         constants: other fields of `Material`.
     """
     volume, debye = molar_volume[0], debye_temperature[0]
@@ -75,6 +96,10 @@ def _material(
         gamma = molar_gamma[0] / volume
         sources["gamma"] = f"from {molar_gamma[0] * 1e3:g} mJ mol^-1 K^-2 ({molar_gamma[1]}) and V_m"
     values = {key: value for key, (value, _) in constants.items()}
+    sources["electron_phonon_exponent"] = WELLSTOOD
+    if phonon_time is not None:
+        values["electron_phonon"] = electron_phonon_constant(gamma, values["critical_temperature"], phonon_time)
+        sources["electron_phonon"] = f"48 zeta(5) N(0) kB^2/(tau0 Tc^3), tau0 = {phonon_time * 1e9:g} ns ({KAPLAN})"
     if isotopes:
         atoms = AVOGADRO / volume
         species = tuple(Spins(spin, moment, abundance * atoms) for abundance, spin, moment in isotopes)
@@ -89,15 +114,15 @@ _ALL = (
         debye_temperature=(258.0, f"{CRC}, low-temperature heat capacity"),
         molar_gamma=(5.9e-3, KITTEL_HEAT),
         isotopes=((0.99988, 3.5, 2.3705),),
+        phonon_time=1.78e-9,
         critical_temperature=(4.47, CRC),
         penetration_depth0=(60e-9, f"{TYPICAL} (films 60-150 nm; clean 35-52 nm, {POOLE})"),
-        resistivity=(5e-9, PURITY),
+        resistivity=(1.31e-7 / 40, "room-temperature value over RRR = 40 (assumption): clearly type I"),
         room_resistivity=(1.31e-7, CRC),
         coherence_length=(90e-9, POOLE),
         kappa=(0.42, POOLE),
         measured_critical_field=(82.9e-3, CRC),
         gap_ratio=(WEAK_COUPLING, f"{WEAK}; {KITTEL_GAP} gives 1.80"),
-        electron_phonon=(2.6e10, "estimate within a factor of 5, scaled from measured metals"),
         sound_speeds=((4160.0, 2040.0), ELASTIC),
         density=(16650.0, CRC),
     ),
@@ -107,6 +132,7 @@ _ALL = (
         debye_temperature=(276.0, f"{CRC}, low-temperature heat capacity"),
         molar_gamma=(7.8e-3, KITTEL_HEAT),
         isotopes=((1.0, 4.5, 6.1705),),
+        phonon_time=0.149e-9,
         critical_temperature=(9.25, CRC),
         gap_ratio=(1.90, KITTEL_GAP),
         penetration_depth0=(80e-9, f"{TYPICAL} (films 80-100 nm; clean 39 nm, {POOLE})"),
@@ -116,7 +142,6 @@ _ALL = (
         kappa=(0.70, f"{POOLE}; films above 1"),
         measured_critical_field=(199e-3, POOLE),
         lower_critical_field=(174e-3, f"{POOLE} (170-180 mT, clean)"),
-        electron_phonon=(4.7e10, "estimate within a factor of 5, scaled from measured metals"),
         sound_speeds=((5070.0, 2090.0), ELASTIC),
         density=(8570.0, CRC),
     ),

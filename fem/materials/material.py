@@ -45,7 +45,8 @@ class Material:
         kappa: Ginzburg-Landau parameter of the clean metal; see `fem.materials.ginzburg_landau` for films.
         measured_critical_field: thermodynamic mu0 Hc(0), T; compared with the derived one by `check`, not used.
         lower_critical_field: mu0 Hc1(0), T.
-        electron_phonon: Sigma, W m^-3 K^-5.
+        electron_phonon: Sigma in Sigma (T^n - T_lattice^n), W m^-3 K^-n.
+        electron_phonon_exponent: n; 5 in clean metals, 6 in thin disordered films.
         sound_speeds: longitudinal and transverse, m/s.
         density: kg m^-3.
         phonon_speed: mean speed in the phonon conductivity beta T^3 v l/3, m/s.
@@ -73,6 +74,7 @@ class Material:
     measured_critical_field: float | None = None
     lower_critical_field: float | None = None
     electron_phonon: float | None = None
+    electron_phonon_exponent: float = 5.0
     sound_speeds: tuple[float, float] | None = None
     density: float | None = None
     phonon_speed: float = 2300.0
@@ -94,7 +96,7 @@ class Material:
                 raise ValueError(f"material {self.name}: {key} must not be negative")
         positive = (
             "critical_temperature", "penetration_depth0", "resistivity", "room_resistivity", "phonon_speed",
-            "phonon_mean_free_path", "constant_conductivity", "constant_heat_capacity",
+            "phonon_mean_free_path", "constant_conductivity", "constant_heat_capacity", "electron_phonon_exponent",
         )  # fmt: skip
         for key in positive:
             value = getattr(self, key)
@@ -170,17 +172,14 @@ class Material:
         with np.errstate(divide="ignore"):
             return np.asarray(self.penetration_depth0 / np.sqrt(fraction))
 
-    def film_critical_field_factor(
-        self, thickness: float, T: npt.ArrayLike, law: thin_film.FilmLaw = "london"
-    ) -> Floats:
+    def film_critical_field_factor(self, thickness: float, T: npt.ArrayLike) -> Floats:
         """Parallel transition field of a film over Hc(T), `fem.materials.thin_film.critical_field_factor`; 1 above Tc.
 
         Args:
             thickness: m.
             T: K.
-            law: "london" or "ginzburg-landau".
         """
-        return thin_film.critical_field_factor(np.asarray(0.5 * thickness / self.penetration_depth(T)), law)
+        return thin_film.critical_field_factor(np.asarray(0.5 * thickness / self.penetration_depth(T)))
 
     def normal_fraction(
         self,

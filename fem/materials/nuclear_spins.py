@@ -5,8 +5,8 @@ ln Z = ln[sinh((I + 1/2) x) / sinh(x / 2)] with x = m B / (I kB T), as differenc
 lose no digits at any temperature. Both origins are those of disordered spins, T -> inf: the energy is -M B, the
 entropy minus the order. Relative to the ground state both would be huge beside those of the electrons.
 
-The spins share the temperature of the electrons here; in metals they take kappa / T for that (Korringa), minutes for
-copper at 10 mK.
+The spins share the temperature of the electrons here; in metals they take kappa / T for that (Korringa). In
+copper kappa = 1.27 s K, two minutes at 10 mK: F. Pobell, Matter and Methods at Low Temperatures, chapter 10.
 """
 
 from __future__ import annotations

@@ -75,7 +75,12 @@ class MaterialBlock(Block):
     lower_critical_field: _FluxDensity | None = Field(
         default=None, description="Lower critical field of a type-II superconductor (T)"
     )
-    electron_phonon: _Coupling | None = Field(default=None, description="Electron-phonon coupling (W/m^3/K^5)")
+    electron_phonon: _Coupling | None = Field(
+        default=None, description="Electron-phonon coupling Sigma in Sigma (T^n - T_lattice^n) (W/m^3/K^n)"
+    )
+    electron_phonon_exponent: PositiveNumber | None = Field(
+        default=None, description="Exponent n of the electron-phonon coupling (-): 5, or 6 in thin disordered films"
+    )
     sound_speeds: (
         Annotated[tuple[_Speed, _Speed], list_of(2, 'two speeds, such as ["4000 m/s", "2000 m/s"]')] | None
     ) = Field(default=None, description="Speeds of sound, longitudinal and transverse (m/s)")

@@ -29,7 +29,8 @@ _ROWS: dict[str, tuple[str, str, float]] = {
     "kappa": ("Ginzburg-Landau kappa", "", 1.0),
     "resistivity": ("residual resistivity", "ohm m", 1.0),
     "room_resistivity": ("resistivity at 295 K", "ohm m", 1.0),
-    "electron_phonon": ("electron-phonon constant", "W m^-3 K^-5", 1.0),
+    "electron_phonon": ("electron-phonon constant", "W m^-3 K^-n", 1.0),
+    "electron_phonon_exponent": ("electron-phonon exponent n", "", 1.0),
     "sound_speeds": ("sound speeds, longitudinal, transverse", "m/s", 1.0),
     "density": ("density", "kg/m^3", 1.0),
     "phonon_speed": ("phonon speed in conduction", "m/s", 1.0),
@@ -38,7 +39,11 @@ _ROWS: dict[str, tuple[str, str, float]] = {
     "constant_heat_capacity": ("constant heat capacity", "J m^-3 K^-1", 1.0),
 }
 _SUPERCONDUCTING = ("gap_ratio", "measured_critical_field", "lower_critical_field", "penetration_depth0", "kappa")
-_DEFAULT_SOURCE = {"phonon_speed": "assumption: typical of metals", "gap_ratio": "BCS weak coupling"}
+_DEFAULT_SOURCE = {
+    "phonon_speed": "assumption: typical of metals",
+    "gap_ratio": "BCS weak coupling",
+    "electron_phonon_exponent": "clean metals",
+}
 
 
 def _console() -> Console:

@@ -17,7 +17,7 @@ from solvers.heat.parts import Contact
 def coupling(layer: str, material: Material) -> Contact:
     """The contact between electrons and lattice, throughout the layer."""
     assert material.electron_phonon is not None  # the case has been checked
-    law = ElectronPhonon(material.electron_phonon)
+    law = ElectronPhonon(material.electron_phonon, material.electron_phonon_exponent)
     return Contact(f"{layer} electron-phonon", layer, lattice_name(layer), (), law)
 
 

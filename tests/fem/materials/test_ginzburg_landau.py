@@ -68,3 +68,8 @@ def test_largest_currents() -> None:
     assert gl.depairing_current_density(NB, 10.0) == 0.0
     assert gl.largest_sheet_current(NB, 20e-9, 0.0) == pytest.approx(density * 20e-9, rel=1e-4)
     assert gl.largest_sheet_current(NB, 1e-6, 0.0) == pytest.approx(2 * 0.19712 / MU0, rel=1e-4)
+
+
+def test_tantalum_of_the_library_is_clearly_type_one() -> None:
+    assert TA.room_resistivity == pytest.approx(40 * TA.resistivity)
+    assert gl.kappa_of_resistivity(TA, TA.resistivity) == pytest.approx(0.601, abs=1e-3)

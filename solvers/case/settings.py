@@ -76,7 +76,7 @@ class MaterialBlock(Block):
         default=None, description="Lower critical field of a type-II superconductor (T)"
     )
     electron_phonon: _Coupling | None = Field(
-        default=None, description="Electron-phonon coupling Sigma in Sigma (T^n - T_lattice^n) (W/m^3/K^n)"
+        default=None, description="Electron-phonon coupling (W/m^3/K^5; with an exponent n in W/m^3/K^n)"
     )
     electron_phonon_exponent: PositiveNumber | None = Field(
         default=None, description="Exponent n of the electron-phonon coupling (-): 5, or 6 in thin disordered films"

@@ -140,7 +140,7 @@ def ta_film(**changes: float) -> Film:
 
 
 def test_type_two_by_the_mean_free_path() -> None:
-    assert type_two_warnings(ta_film()) == []  # 5e-9 ohm m: kappa 0.696
+    assert type_two_warnings(ta_film()) == []  # RRR 40: kappa 0.601
     assert type_two_warnings(ta_film(resistivity=5.1e-9)) == []
     (text,) = type_two_warnings(ta_film(resistivity=5.3e-9))
     assert "kappa = 0.713 at 5.3e-09 ohm m (mean free path 87.1 nm)" in text  # 0.42 + 2.3717e6 sqrt(543.8) 5.3e-9

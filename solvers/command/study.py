@@ -7,6 +7,7 @@ from typing import get_args
 
 from solvers.case.quantities import Duration, Quantity
 from solvers.errors import InputError
+from solvers.studies.folder import MISSING
 from solvers.studies.run import checked_plan, describe_plan, estimate, run_study
 
 
@@ -38,6 +39,9 @@ def study_command(file: Path, output: Path, member_time: str | None, dry_run: bo
     for name, text in zip(study.dataset["status"].values.ravel(), study.dataset["error"].values.ravel(), strict=True):
         if text:
             print(f"{name}: {text}")
+    missing = int((study.dataset["status"] == MISSING).sum())
+    if missing:
+        print(f"{missing} members were interrupted; go on with: coldstack study {file} --output {output}")
     print(*[str(path) for path in [*figures, output / "study.csv", output / "study.nc"]], sep="\n")
 
 

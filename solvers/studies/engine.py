@@ -27,6 +27,7 @@ TERM_WAIT = 5.0  # s between asking a member to stop and killing it
 LOOK = 0.05  # s between looks of the manager at its workers
 WATCH = 0.5  # s between looks at whether the manager is still there
 _APP = "coldstack"
+_INTERRUPTED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # exit codes of a member that was asked to stop
 
 
 def cores() -> int:
@@ -132,8 +133,12 @@ def _member(points: Any, persis_info: Any, specs: dict[str, Any], info: dict[str
             app_name=_APP, num_procs=user["ranks"], app_args=arguments, stdout="out.txt", stderr="err.txt"
         )
         record = _outcome(watch.task, folder, user["member_time"])
-        watch.task = None
-    write_record(folder, Record(record.status, record.error, time.monotonic() - start))
+    while _Watch.leaving:  # the member was stopped with the study, and is still missing
+        time.sleep(WATCH)
+    interrupted = record.status == FAILED and watch.task.errcode in _INTERRUPTED
+    watch.task = None
+    if not interrupted:
+        write_record(folder, Record(record.status, record.error, time.monotonic() - start))
     out = np.zeros(1, dtype=specs["out"])
     out["code"] = record.status != DONE
     return out, persis_info
@@ -171,6 +176,7 @@ class _Watch:
 
     _thread: threading.Thread | None = None
     _current: _Watch | None = None
+    leaving = False
 
     def __init__(self, manager: int) -> None:
         self.task: Any = None
@@ -189,11 +195,23 @@ class _Watch:
 
     @staticmethod
     def _leave() -> None:
-        task = _Watch._current.task if _Watch._current is not None else None
-        if task is not None:
-            with contextlib.suppress(Exception):
-                task.kill(wait_time=TERM_WAIT)
+        _Watch.leaving = True
+        process = getattr(_Watch._current.task if _Watch._current is not None else None, "process", None)
+        if process is not None:
+            _stop(process.pid)
         os._exit(1)
+
+
+def _stop(pid: int) -> None:
+    """Ask a child to end, and kill it after some time; it is waited for by somebody else."""
+    with contextlib.suppress(OSError):  # it is gone
+        os.kill(pid, signal.SIGTERM)
+        start = time.monotonic()
+        while time.monotonic() - start < TERM_WAIT:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return
+            time.sleep(0.02)
+        os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

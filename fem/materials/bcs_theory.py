@@ -3,7 +3,6 @@
 Everything thermal (entropy, energy, heat capacity, critical field) comes from *one* fitted free energy of the
 quasiparticles, ``phi(t) = -exp(-alpha/t) t^(3/2) P(t)`` with a polynomial P, whose derivatives are taken
 analytically: the Maxwell relations then hold to rounding error, and nothing underflows before the result itself does.
-The same polynomials are evaluated in numpy and in UFL.
 
 Units: entropy and heat capacity in gamma Tc, energies in gamma Tc^2 (gamma: Sommerfeld constant per volume).
 
@@ -20,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.polynomial.chebyshev import Chebyshev, cheb2poly
@@ -101,12 +100,12 @@ def reduced_gap_argument(t: Floats) -> Floats:
 # --- fitted functions ------------------------------------------------------------------------------------------------
 
 
-def _horner(coefficients: Floats, x: Any) -> Any:
-    """Evaluate sum_k coefficients[k] x^k for a number, an array or a UFL expression."""
+def _horner(coefficients: Floats, x: Floats) -> Floats:
+    """Evaluate sum_k coefficients[k] x^k."""
     result = x * float(coefficients[-1]) + float(coefficients[-2])
     for coefficient in coefficients[-3::-1]:
         result = result * x + float(coefficient)
-    return result
+    return np.asarray(result)
 
 
 class DampedPolynomial:
@@ -129,12 +128,6 @@ class DampedPolynomial:
     def __call__(self, t: Floats) -> Floats:
         """Evaluate at t (any shape), SMALLEST_T <= t <= 1."""
         return np.asarray(np.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0))
-
-    def ufl(self, t: Any) -> Any:
-        """The same function of a UFL expression t, which must be at least SMALLEST_T."""
-        import ufl  # not everywhere where materials are used
-
-        return ufl.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0)
 
     def slope(self) -> DampedPolynomial:
         """The derivative in t, whose power is lower by two."""
@@ -182,18 +175,18 @@ def _conductivity_series() -> tuple[Floats, Floats]:
     return np.asarray(cheb2poly(logarithm.coef)), np.asarray(cheb2poly(dilogarithm.coef))
 
 
-def conductivity_of_argument(d: Any, z: Any) -> Any:
+def _conductivity_of_argument(d: Floats, z: Floats) -> Floats:
     """Quasiparticle heat conductivity over the normal one, (3/2 pi^2) int_d^inf x^2 sech^2(x/2) dx.
 
     Args:
-        d: Delta/kT, number, array or UFL expression.
-        z: exp(-d) of the same kind.
+        d: Delta/kT, any shape.
+        z: exp(-d).
     """
     logarithm, dilogarithm = _conductivity_series()
     bracket = (
         d * d / (1.0 + z) + 2.0 * d * _horner(logarithm, 2.0 * z - 1.0) + 2.0 * _horner(dilogarithm, 2.0 * z - 1.0)
     )
-    return 6.0 / math.pi**2 * z * bracket
+    return np.asarray(6.0 / math.pi**2 * z * bracket)
 
 
 def gap_squared(t: Floats) -> tuple[Floats, Floats]:
@@ -254,7 +247,7 @@ class ReducedSuperconductor:
     def _fit_conduction(self, t: Floats, d: Floats, damping: Floats) -> DampedPolynomial:
         """Integral of t' times the conductivity ratio: its derivative is collocated as that of the free energy is."""
         z = np.maximum(np.exp(-d), 1e-300)
-        target = t**2 * conductivity_of_argument(d, z) / z * damping
+        target = t**2 * _conductivity_of_argument(d, z) / z * damping
         basis = [Chebyshev.basis(k, domain=[0.0, 1.0]) for k in range(_DEGREE + 1)]
         columns = [(self.alpha + t) * term(t) + t**2 * term.deriv()(t) for term in basis]
         system = np.stack(columns, axis=1) / target[:, None]
@@ -312,7 +305,7 @@ class ReducedSuperconductor:
     def conductivity_ratio(self, t: Floats) -> Floats:
         """Quasiparticle heat conductivity over the normal one at the same T."""
         d = self.gap_argument(t)
-        return np.asarray(conductivity_of_argument(d, np.exp(-d)))
+        return np.asarray(_conductivity_of_argument(d, np.exp(-d)))
 
     def superfluid_fraction(self, t: Floats, law: str) -> Floats:
         """[lambda(0)/lambda(T)]^2; zero from t = 1 on.
@@ -335,36 +328,6 @@ class ReducedSuperconductor:
         else:
             raise ValueError(f"penetration law {law!r} is none of dirty, clean, two-fluid")
         return np.where(t < 1.0, np.maximum(value, 0.0), 0.0)
-
-    def ufl_entropy(self, t: Any) -> Any:
-        """`entropy` of a UFL expression t."""
-        return self._ufl_branch(t, self._entropy, t)
-
-    def ufl_energy(self, t: Any) -> Any:
-        """`energy` of a UFL expression t."""
-        return self._ufl_branch(t, self._energy, 0.5 * t * t + self.condensation)
-
-    def ufl_heat_capacity(self, t: Any) -> Any:
-        """`heat_capacity` of a UFL expression t."""
-        return self._ufl_branch(t, self._capacity, t)
-
-    def ufl_conductivity_ratio(self, t: Any) -> Any:
-        """`conductivity_ratio` of a UFL expression t."""
-        import ufl
-
-        inside = ufl.max_value(ufl.min_value(t, 1.0), SMALLEST_T)
-        # the floor keeps the derivative of the root finite at Tc
-        squared = ufl.max_value(1.0 - _gap_deficit()[0].ufl(inside), 1e-14)
-        d = self.alpha * ufl.sqrt(squared) / inside
-        ratio = conductivity_of_argument(d, ufl.exp(-d))
-        return ufl.conditional(ufl.lt(t, 1.0), ratio, 1.0)
-
-    @staticmethod
-    def _ufl_branch(t: Any, damped: DampedPolynomial, above: Any) -> Any:
-        import ufl
-
-        inside = ufl.max_value(ufl.min_value(t, 1.0), SMALLEST_T)
-        return ufl.conditional(ufl.lt(t, 1.0), damped.ufl(inside), above)
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,32 @@ from fem.constants import LORENZ
 from fem.materials.bcs_theory import reduced_superconductor
 from meshes.arrays import Floats
 
-if TYPE_CHECKING:
-    from fem.materials.material import Material
-
 # Below this u = T^2 (1 nK) laws with an infinite slope in u, such as sqrt(u), continue as a straight line.
 SMALLEST_U = 1e-18
+
+
+class Conductor(Protocol):
+    """What conduction asks of a material: see `fem.materials.material.Material`."""
+
+    @property
+    def constant_conductivity(self) -> float | None:
+        """W/(m K), in place of all laws."""
+
+    @property
+    def phonon_coefficient(self) -> float:
+        """Phonon conductivity over 2 T^3, W m^-1 K^-4."""
+
+    @property
+    def resistivity(self) -> float | None:
+        """Residual resistivity, Ohm m."""
+
+    @property
+    def critical_temperature(self) -> float | None:
+        """K; None without a superconducting phase."""
+
+    @property
+    def gap_ratio(self) -> float:
+        """Delta(0)/(kB Tc)."""
 
 
 def temperature_of_u(u: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -30,8 +51,8 @@ def temperature_of_u(u: npt.ArrayLike) -> tuple[Floats, Floats]:
     return np.where(u < SMALLEST_U, root + slope * (u - SMALLEST_U), root), slope
 
 
-def conductivity_u(material: Material, u: Floats, f: Floats) -> Floats:
-    """k(T)/(2T), W/(m K^2); u and f of one shape."""
+def conductivity_u(material: Conductor, u: Floats, f: Floats) -> Floats:
+    """k(T)/(2T), W/(m K^2); u (K^2) and the normal fraction f of one shape."""
     if material.constant_conductivity is not None:
         return np.asarray(material.constant_conductivity * temperature_of_u(u)[1])
     result = np.asarray(material.phonon_coefficient * np.maximum(u, 0.0))
@@ -49,7 +70,7 @@ def conductivity_u(material: Material, u: Floats, f: Floats) -> Floats:
     return np.asarray(result)
 
 
-def potentials(material: Material, u: Floats) -> tuple[Floats, Floats, Floats]:
+def potentials(material: Conductor, u: Floats) -> tuple[Floats, Floats, Floats]:
     """Integrals of k dT: common, normal and superconducting, W/m."""
     zero = np.zeros_like(u)
     if material.constant_conductivity is not None:

@@ -8,14 +8,13 @@ whose entropy and energy are negative, the value itself takes the place of its l
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
+from fem.materials.bcs_theory import ReducedSuperconductor
+from fem.materials.nuclear_spins import Nuclei
 from meshes.arrays import Floats
-
-if TYPE_CHECKING:
-    from fem.materials.material import Material
 
 Law = Callable[[Floats, Floats], Floats]
 # Error of a trial T, (T, f, value), and the slope of that error in ln T.
@@ -23,6 +22,47 @@ Residual = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
 
 _ITERATIONS = 200
 _TOLERANCE = 4.0 * np.finfo(float).eps
+
+
+class HeatStore(Protocol):
+    """What inversion asks of a material: see `fem.materials.material.Material`."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def gamma(self) -> float:
+        """Sommerfeld constant, J m^-3 K^-2."""
+
+    @property
+    def beta(self) -> float:
+        """Phonon heat capacity over T^3, J m^-3 K^-4."""
+
+    @property
+    def constant_heat_capacity(self) -> float | None:
+        """J/(m^3 K), in place of all laws."""
+
+    @property
+    def spins(self) -> tuple[Nuclei, float] | None:
+        """Nuclear spins and their field in T, where they count."""
+
+    @property
+    def paired(self) -> tuple[ReducedSuperconductor, float] | None:
+        """Reduced functions and Tc, where superconducting electrons count."""
+
+    @property
+    def condensation_energy(self) -> float:
+        """J/m^3."""
+
+    def entropy(self, T: Floats, f: Floats) -> Floats:
+        """J/(m^3 K)."""
+
+    def energy(self, T: Floats, f: Floats) -> Floats:
+        """J/m^3."""
+
+    def heat_capacity(self, T: Floats, f: Floats) -> Floats:
+        """J/(m^3 K)."""
 
 
 def _root_linear_cubic(linear: Floats, cubic: float, value: Floats) -> Floats:
@@ -95,7 +135,7 @@ def _newton(residual: Residual, value: Floats, f: Floats, low: Floats, high: Flo
     return result
 
 
-def _with_spins(material: Material, name: str, law: Law, slope: Law, value: Floats, f: Floats) -> Floats:
+def _with_spins(material: HeatStore, name: str, law: Law, slope: Law, value: Floats, f: Floats) -> Floats:
     """Solve law(T, f) = value for a material with nuclear spins.
 
     Args:
@@ -121,7 +161,7 @@ def _with_spins(material: Material, name: str, law: Law, slope: Law, value: Floa
     return _newton(_linear(law, slope), value, f, low, high).reshape(shape)
 
 
-def temperature_from_entropy(material: Material, s: Floats, f: Floats) -> Floats:
+def temperature_from_entropy(material: HeatStore, s: Floats, f: Floats) -> Floats:
     """See `Material.temperature_from_entropy`; s and f of one shape."""
     if material.constant_heat_capacity is not None:
         return np.asarray(np.exp(s / material.constant_heat_capacity))
@@ -148,7 +188,7 @@ def temperature_from_entropy(material: Material, s: Floats, f: Floats) -> Floats
     return result
 
 
-def temperature_from_energy(material: Material, e: Floats, f: Floats) -> Floats:
+def temperature_from_energy(material: HeatStore, e: Floats, f: Floats) -> Floats:
     """See `Material.temperature_from_energy`; e and f of one shape."""
 
     def slope(T: Floats, fraction: Floats) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.constants import KB, MU0
-from fem.materials import conduction, inversion, thin_film, ufl_laws
+from fem.materials import conduction, inversion, thin_film
 from fem.materials.bcs_theory import WEAK_COUPLING, ReducedSuperconductor, gap_squared, reduced_superconductor
 from fem.materials.conduction import SMALLEST_U, temperature_of_u
 from fem.materials.nuclear_spins import Nuclei
@@ -106,8 +106,6 @@ class Material:
             raise ValueError(f"material {self.name}: gap_ratio must lie between 1 and 4")
         if self.penetration_law not in ("dirty", "clean", "two-fluid"):
             raise ValueError(f"material {self.name}: unknown penetration_law {self.penetration_law!r}")
-
-    # --- superconducting state ---------------------------------------------------------------------------------------
 
     @property
     def superconducting(self) -> bool:
@@ -212,8 +210,6 @@ class Material:
         # the smaller of the two exponentials never overflows
         small = np.exp(-np.abs(exponent))
         return np.asarray(np.where(exponent > 0.0, small, 1.0) / (1.0 + small))
-
-    # --- thermal laws ------------------------------------------------------------------------------------------------
 
     def entropy(self, T: npt.ArrayLike, f: npt.ArrayLike = 1.0) -> Floats:
         """Entropy, J/(m^3 K); 0 at T = 0 (constant heat capacity: c ln(T / 1 K)).
@@ -344,26 +340,6 @@ class Material:
             ValueError: for an energy below that at T = 0.
         """
         return inversion.temperature_from_energy(self, *_pair(e, f))
-
-    # --- the same laws for UFL forms ---------------------------------------------------------------------------------
-
-    def ufl_entropy(self, T: Any, f: Any = 1.0) -> Any:
-        """`entropy` of UFL expressions."""
-        return ufl_laws.entropy(self, T, f)
-
-    def ufl_energy(self, T: Any, f: Any = 1.0) -> Any:
-        """`energy` of UFL expressions."""
-        return ufl_laws.energy(self, T, f)
-
-    def ufl_heat_capacity(self, T: Any, f: Any = 1.0) -> Any:
-        """`heat_capacity` of UFL expressions."""
-        return ufl_laws.heat_capacity(self, T, f)
-
-    def ufl_conductivity(self, T: Any, f: Any = 1.0) -> Any:
-        """`conductivity` of UFL expressions."""
-        return ufl_laws.conductivity(self, T, f)
-
-    # --- variants and checks -----------------------------------------------------------------------------------------
 
     def with_overrides(
         self,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import fields, replace
 
-import basix.ufl
 import numpy as np
 import pytest
-import ufl
 
 from fem.constants import LORENZ, MU0
 from fem.materials.bcs_theory import WEAK_COUPLING
@@ -255,7 +253,7 @@ def test_film_transition_field(ta):
     assert float(ta.film_critical_field_factor(1e-7, 5.0)) == 1.0
 
 
-# --- constant laws, UFL -----------------------------------------------------------------------------------------------
+# --- constant laws -----------------------------------------------------------------------------------------------
 
 
 def test_constant_laws():
@@ -273,21 +271,6 @@ def test_constant_laws():
     below = material.energy_u(np.array([0.99e-18, 1e-18, 1.01e-18, -1e-18]), 1.0)
     assert (np.diff(below[0][:3]) > 0.0).all()
     assert np.isfinite(below).all()
-
-
-@pytest.mark.parametrize("name", ["Ta", "Nb", "Cu", "sapphire"])
-def test_ufl_laws(name):
-    material = get_material(name).with_overrides(mean_free_path=1e-6)
-    domain = ufl.Mesh(basix.ufl.element("Lagrange", "interval", 1, shape=(1,)))
-    T, f = ufl.Constant(domain), ufl.Constant(domain)
-    laws = {
-        law: getattr(material, f"ufl_{law}")(T, f) for law in ("entropy", "energy", "heat_capacity", "conductivity")
-    }
-    for value in random_temperatures(1.2 * (material.critical_temperature or 8.0), 12):
-        for fraction in (0.0, 0.3, 1.0):
-            for law, expression in laws.items():
-                found = expression((), {T: float(value), f: fraction})
-                assert found == pytest.approx(float(getattr(material, law)(value, fraction)), rel=1e-9)
 
 
 # --- library ----------------------------------------------------------------------------------------------------------

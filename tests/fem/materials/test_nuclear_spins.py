@@ -168,5 +168,3 @@ def test_impossible_requests():
         replace(CU, spin_field=0.083).temperature_from_energy(CU.nuclei.lowest_energy(0.083) * 1.01)
     with pytest.raises(ValueError, match="impossible"):
         Spins(1.3, 2.0, 1e28)
-    with pytest.raises(ValueError, match="cannot be written in UFL"):
-        replace(CU, spin_field=0.083).ufl_entropy(1.0)

@@ -25,7 +25,9 @@ def owned_cells_at(mesh: dolfinx.mesh.Mesh, points: Floats) -> tuple[Ints, Ints]
     Returns:
         Numbers of the points and of the cells, (n_pairs,) each, ordered by point.
     """
-    tree = dolfinx.geometry.bb_tree(mesh, 3)
+    # Round-off of the coordinates must not lose a cell whose surface the point is on.
+    round_off = 1e-12 * float(np.abs(mesh.geometry.x).max(initial=0.0))
+    tree = dolfinx.geometry.bb_tree(mesh, 3, padding=round_off)
     near = dolfinx.geometry.compute_collisions_points(tree, points)
     owned = mesh.topology.index_map(3).size_local
     boxes = mesh.topology.cell_name() == "hexahedron"

@@ -9,13 +9,18 @@ import dolfinx.fem
 import numpy as np
 import numpy.typing as npt
 import ufl
+from mpi4py import MPI
 
-from fem.spaces.points import mean_at, owned_cells_at
+from fem.spaces.points import SLACK, mean_at, owned_cells_at
 from meshes import compat
 from solvers.field.forms import FieldForms
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+
+
+# Screenings that differ by no more than this factor are alike.
+ALIKE = 1.1
 
 
 class Evaluation:
@@ -77,9 +82,9 @@ class Evaluation:
         wanted: Floats = np.array(points, dtype=np.float64).reshape(-1, 3)
         wanted /= unit
         index, cells = owned_cells_at(mesh, wanted)
-        here: Floats = np.zeros((len(cells), 3))
-        if len(cells):
-            here[:] = function.eval(wanted[index], cells).reshape(-1, 3)
+        here = _values(function, wanted[index], cells)
+        if kind == "flux" and self.forms.degree == 1:
+            self._read_one_sided(here, wanted, index, cells)
         # Between two cells of unequal size: what the straight line between their midpoints has there.
         weights: Floats = np.divide(1.0, self._volumes[cells])
         if kind == "current":
@@ -88,6 +93,49 @@ class Evaluation:
         if len(outside):
             raise ValueError(f"the point {tuple((wanted[outside[0]] * unit).tolist())} m is outside the mesh")
         return value
+
+    def _read_one_sided(self, here: Floats, wanted: Floats, index: Ints, cells: Ints) -> None:
+        """Replace B of cells at points where the screening jumps by what each cell extrapolates from its own side.
+
+        There the slope of B jumps, so that a mean over the face is of first order only. B in a first-order cell is that
+        of its middle; it is extrapolated from the cell's opposite side, where it is the mean with the next cells of
+        the same screening (none: B of the cell itself). Collective.
+
+        Args:
+            here: B at the points as the cells have it, (n_pairs, 3); changed.
+            wanted: all points, (n, 3), mesh coordinates.
+            index: point of each pair, (n_pairs,).
+            cells: owned cell of each pair, (n_pairs,).
+        """
+        forms, comm = self.forms, self.forms.comm
+        screening = forms.screening.x.array
+        low, high = np.full(len(wanted), np.inf), np.zeros(len(wanted))
+        np.minimum.at(low, index, screening[cells])
+        np.maximum.at(high, index, screening[cells])
+        comm.Allreduce(MPI.IN_PLACE, low, op=MPI.MIN)
+        comm.Allreduce(MPI.IN_PLACE, high, op=MPI.MAX)
+        jumps = high > ALIKE * low
+        if not jumps.any():
+            return
+        pairs = np.flatnonzero(jumps[index])
+        middle, opposite = np.zeros((len(pairs), 3)), np.zeros((len(pairs), 3))
+        geometry = forms.tagged.mesh.geometry
+        for k, pair in enumerate(pairs):
+            corners = geometry.x[geometry.dofmap[cells[pair]]]
+            place = geometry.cmap.pull_back(wanted[index[pair]][None], corners)
+            on_side = np.minimum(np.abs(place), np.abs(1.0 - place)) < SLACK
+            middle[k] = geometry.cmap.push_forward(np.where(on_side, 0.5, place), corners)[0]
+            opposite[k] = geometry.cmap.push_forward(np.where(on_side, 1.0 - place, place), corners)[0]
+        # The next cells may be those of another rank.
+        counts = comm.allgather(len(pairs))
+        points = np.concatenate(comm.allgather(opposite))
+        alike = np.concatenate(comm.allgather(screening[cells[pairs]]))
+        point, there = owned_cells_at(forms.tagged.mesh, points)
+        ratio = screening[there] / alike[point]
+        weights = np.where((ratio < ALIKE) & (ratio > 1.0 / ALIKE), 1.0 / self._volumes[there], 0.0)
+        far, _ = mean_at(comm, len(points), point, _values(self._nodal, points[point], there), weights)
+        first = sum(counts[: comm.rank])
+        here[pairs] = 2.0 * _values(self._nodal, middle, cells[pairs]) - far[first : first + len(pairs)]
 
     # ---- integrals -------------------------------------------------------------------------------
     def energy(self) -> float:
@@ -125,3 +173,10 @@ class Evaluation:
         self._weight.x.array[:] = 0.0
         self._weight.x.array[cells] = 1.0
         return float(self.forms.comm.allreduce(dolfinx.fem.assemble_scalar(form)))
+
+
+def _values(function: dolfinx.fem.Function, points: Floats, cells: Ints) -> Floats:
+    """A vector function at points, each in a local cell, (n, 3)."""
+    if not len(cells):
+        return np.zeros((0, 3))
+    return np.asarray(function.eval(points, cells).reshape(-1, 3))

@@ -119,8 +119,9 @@ class FieldSolution:
     def flux_density_at(self, points: npt.ArrayLike) -> Floats:
         """B in tesla at points (n, 3) in metres, (n, 3), the same on all ranks (collective).
 
-        On a face between cells it is their mean, weighted with the inverse volumes. First-order hexahedra are best
-        there and at midpoints of cells: B is then of second order, elsewhere of first.
+        On a face between cells it is their mean, weighted with the inverse volumes; where the screening jumps, of what
+        the cells on each side extrapolate. First-order hexahedra are best there and at midpoints of cells: B is then of
+        second order, elsewhere of first (also at the face of a layer of one cell, and on the boundary).
 
         Raises:
             ValueError: a point is outside the mesh.

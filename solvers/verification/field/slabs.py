@@ -184,8 +184,14 @@ def bilayer(comm: MPI.Intracomm, quick: bool) -> list[Row]:
         solution, h = solve(cells), d / cells
         return 1.5 * field_ratio(solution, d - h / 2) - 0.5 * field_ratio(solution, d - 1.5 * h)
 
+    def read_there(cells: int) -> float:
+        return field_ratio(solve(cells), d)
+
     default = solve(DEFAULT)
-    rows = [refined(case, "H/H0 at the interface", between, interface, (32, 64), 1e-3, 2.0)]
+    rows = [
+        refined(case, "H/H0 at the interface", between, interface, (32, 64), 1e-3, 2.0),
+        refined(case, "H/H0 at the interface, read on it", between, read_there, (40, 80), 1e-3, 2.0),
+    ]
     for name, mean in means.items():
 
         def computed(cells: int, name: str = name) -> float:

@@ -9,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from fem.constants import MU0
 from fem.materials.two_temperatures import lattice_name
-from solvers.figures.run_data import (
+from meshes.arrays import Floats
+from solvers.figures.run_data import RunData
+from solvers.figures.style import (
     INK,
     MUTED,
     PHASE_TINTS,
-    Floats,
     PiecewiseAxis,
-    RunData,
     log_scale,
     new_figure,
     quantity,
@@ -182,7 +183,7 @@ def _fractions(axes: Axes, axis: PhaseAxis) -> None:
     if name == "drive_A":
         label = f"current / {quantity(amplitude, 'A')}"
     else:
-        label = f"applied field / {quantity(4e-7 * np.pi * amplitude, 'T')}"
+        label = f"applied field / {quantity(MU0 * amplitude, 'T')}"
     axes.fill_between(place, drive / amplitude, color=MUTED, alpha=0.25, linewidth=0)
     axes.plot(place, drive / amplitude, color=MUTED, linewidth=1.2, label=label)
     for film in run.films:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -13,8 +14,7 @@ from fem.constants import E_CHARGE, MU0
 from fem.materials.library import LIBRARY, get_material
 from fem.materials.material import Material
 from meshes.arrays import Floats
-
-NORMAL, SUPER, OTHER = "#c8553d", "#1f5f8b", "#6b7280"
+from solvers.figures.style import DPI, NORMAL, OTHER, STYLE, SUPER, new_figure
 
 # field of Material: what it is, unit, factor from SI to that unit
 _ROWS: dict[str, tuple[str, str, float]] = {
@@ -128,32 +128,16 @@ def plot_material(material: str | Material, path: Path) -> None:
     Raises:
         KeyError: for an unknown name.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     if isinstance(material, str):
         material = get_material(material)
     rows = 2 if material.superconducting else 1
-    style = {
-        "font.size": 11,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": "#e5e7eb",
-        "axes.axisbelow": True,
-        "lines.linewidth": 2.0,
-        "legend.frameon": False,
-    }
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(rows, 3, figsize=(13.5, 3.9 * rows), layout="constrained", squeeze=False)
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(13.5, 3.9 * rows, _headline(material))
+        axes = figure.subplots(rows, 3, squeeze=False)
         if material.superconducting:
-            _draw_superconducting(material, [axes[0, 0], axes[0, 1], axes[0, 2]])
+            _draw_superconducting(material, list(axes[0]))
         _draw_thermal(material, list(axes[-1]))
-        figure.suptitle(_headline(material), fontsize=15, fontweight="bold", x=0.01, ha="left")
-        figure.savefig(path, dpi=150)
-        plt.close(figure)
+        figure.savefig(path, dpi=DPI)
 
 
 def _headline(material: Material) -> str:

@@ -13,14 +13,13 @@ from matplotlib.ticker import MaxNLocator
 from meshes.picture import StackPicture
 from meshes.plan import BARRIER, VACUUM
 from solvers.figures.history import draw_history
+from solvers.figures.penetration import draw_penetration
 from solvers.figures.power import draw_power, write_tables
-from solvers.figures.run_data import INK, STYLE, RunData, footprint, log_scale, new_figure
-from solvers.figures.states import draw_penetration, draw_ts_diagram
+from solvers.figures.run_data import RunData, footprint
+from solvers.figures.states import draw_ts_diagram
+from solvers.figures.style import DPI, DRAWN, INK, REJECTED, STYLE, WORK, log_scale, new_figure
 
-DPI = 160
 MANY_CYCLES = 12  # more than these carry no numbers beside their points
-# Colour-blind safe, of different lightness.
-DRAWN, REJECTED, WORK = "#4c78a8", "#c8553d", "#e8a33d"
 
 
 def plot_result(folder: Path) -> list[Path]:
@@ -40,6 +39,20 @@ def plot_result(folder: Path) -> list[Path]:
     run = RunData(folder)
     target = folder / "figures"
     target.mkdir(exist_ok=True)
+    written = []
+    picture = stack_picture(run)
+    if picture is not None:
+        picture.save(target / "geometry.png", DPI)
+        written.append(target / "geometry.png")
+    with matplotlib.rc_context(STYLE):
+        for name, figure in figures_of(run).items():
+            figure.savefig(target / f"{name}.png", dpi=DPI)
+            written.append(target / f"{name}.png")
+    return written + write_tables(run, target)
+
+
+def figures_of(run: RunData) -> dict[str, Figure]:
+    """The figures of a run by name, those left out that it has nothing for."""
     drawings: dict[str, Callable[[RunData], Figure | None]] = {
         "history": draw_history,
         "ts_diagram": draw_ts_diagram,
@@ -47,18 +60,8 @@ def plot_result(folder: Path) -> list[Path]:
         "cycles": draw_cycles,
         "cooling_power": draw_power,
     }
-    written = []
-    picture = stack_picture(run)
-    if picture is not None:
-        picture.save(target / "geometry.png", DPI)
-        written.append(target / "geometry.png")
-    with matplotlib.rc_context(STYLE):
-        for name, draw in drawings.items():
-            figure = draw(run)
-            if figure is not None:
-                figure.savefig(target / f"{name}.png", dpi=DPI)
-                written.append(target / f"{name}.png")
-    return written + write_tables(run, target)
+    drawn = {name: draw(run) for name, draw in drawings.items()}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 # ---- the stack and its mesh ----------------------------------------------------------------------

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from fem.constants import LORENZ
-from solvers.figures.run_data import INK, MUTED, Floats, RunData, footprint, new_figure
+from meshes.arrays import Floats
+from solvers.figures.run_data import RunData, footprint
 from solvers.figures.states import ts_path
+from solvers.figures.style import DRAWN, INK, MUTED, REJECTED, new_figure
 
-DRAWN, MEAN = "#4c78a8", "#c8553d"
 NORMAL_FROM = 0.5  # a film with more normal fraction than this cools
 
 
@@ -115,10 +116,10 @@ def draw_power(run: RunData) -> Figure | None:
     if (load.load > 0).any():
         shown = load.load > 0
         left.loglog(
-            1e3 * load.base[shown], load.load[shown], "s-", color=MEAN, label="mean over each cycle, less loads"
+            1e3 * load.base[shown], load.load[shown], "s-", color=REJECTED, label="mean over each cycle, less loads"
         )
         right.fill_betweenx(load.load, 1e3 * load.coldest, 1e3 * load.warmest, color=MUTED, alpha=0.25, linewidth=0)
-        right.loglog(1e3 * load.base[shown], load.load[shown], "s-", color=MEAN)
+        right.loglog(1e3 * load.base[shown], load.load[shown], "s-", color=REJECTED)
     left.set(title=f"Power drawn from {run.cold.label}", xlabel="its temperature (mK)", ylabel="power (W)")
     right.set(
         title="Base temperature under a load (band: swing in a cycle)", xlabel="temperature (mK)", ylabel="load (W)"

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from solvers.figures.run_data import INK, STYLE, new_figure
+from solvers.figures.style import INK, STYLE, new_figure
 from solvers.studies.sensitivity import sensitivities
 
 if TYPE_CHECKING:

@@ -20,10 +20,12 @@ from solvers.case.model import Case, load_case
 from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
 from solvers.figures.history import draw_history
-from solvers.figures.plot import draw_cycles, plot_result, stack_picture
+from solvers.figures.penetration import draw_penetration
+from solvers.figures.plot import draw_cycles, figures_of, plot_result, stack_picture
 from solvers.figures.power import load_curve, power_curve
-from solvers.figures.run_data import PiecewiseAxis, RunData, RunLayer, quantity, readable_widths
-from solvers.figures.states import draw_penetration, draw_ts_diagram, ts_path
+from solvers.figures.run_data import RunData, RunLayer
+from solvers.figures.states import draw_ts_diagram, ts_path
+from solvers.figures.style import PiecewiseAxis, quantity, readable_widths
 from solvers.output.result import SCREENED, Result, write_history
 from tests.solvers.conftest import CHIP_CELLS
 
@@ -160,21 +162,49 @@ def lines_of(figure: Figure | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {str(line.get_label()): (np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in lines}
 
 
-def check_pictures(paths: list[Path]) -> None:
+# Upright axes of each figure, in order; those of the first are for the names of phases, which have none.
+LABELS = {
+    "history": ["temperature (mK)", "B (mT)", "fraction"],
+    "ts_diagram": ["temperature (mK)"],
+    "penetration": ["|B| (mT)"],
+    "cycles": ["T (mK)", "energy (J)"],
+    "cooling_power": ["power (W)", "load (W)"],
+}
+
+
+def check_drawn(folder: Path, films: tuple[str, ...]) -> None:
+    """Whether each figure has its title, its axes with labels, and lines whose points lie inside them."""
+    for name, figure in figures_of(RunData(folder)).items():
+        assert figure.get_suptitle(), name
+        panels = [axes for axes in figure.axes if axes.axison]
+        labels = LABELS[name] * (len(films) if name == "ts_diagram" else 1)
+        wanted = [label for label in labels if films or label not in ("B (mT)", "fraction")]
+        assert [axes.get_ylabel() for axes in panels] == wanted, name
+        assert any(axes.get_xlabel() for axes in panels), name
+        for axes in panels:
+            assert axes.lines, (name, axes.get_ylabel())
+            low, high = axes.get_ylim()
+            for line in axes.lines:
+                shown = np.asarray(line.get_ydata(), dtype=np.float64)
+                inside = (shown >= low) & (shown <= high)
+                # The laws in the T-S diagram run on beyond it.
+                assert inside.any() if name == "ts_diagram" else (inside | np.isnan(shown)).all(), (name, line)
+
+
+def check_sizes(paths: list[Path]) -> None:
+    """Whether pictures have the sizes of their figures, in pixels."""
     for path in paths:
-        if path.suffix != ".png":
-            continue
-        picture = matplotlib.image.imread(path)
-        assert picture.shape[0] > 600, path
-        assert picture.shape[1] > 1000, path
-        assert 0.02 < picture[:, :, :3].std() < 0.5, path  # neither blank nor filled
+        if path.suffix == ".png":
+            height, width, _ = matplotlib.image.imread(path).shape
+            assert (width > 1000, height > 600) == (True, True), path
 
 
 def test_every_figure_is_drawn(folder: Path) -> None:
     paths = plot_result(folder)
     assert [path.name for path in paths] == [*(f"{name}.png" for name in FIGURES), *TABLES]
     assert all(path.parent == folder / "figures" for path in paths)
-    check_pictures(paths)
+    check_sizes(paths)
+    check_drawn(folder, ("working",))
 
 
 def test_no_solver_is_loaded() -> None:
@@ -318,10 +348,12 @@ def variant(name: str) -> tuple[Case, tuple[str, ...]]:
 )
 def test_runs_of_every_kind(name: str, missing: set[str], tmp_path: Path) -> None:
     case, films = variant(name)
-    paths = plot_result(Synthetic(case, films).write(tmp_path / "run"))
+    folder = Synthetic(case, films).write(tmp_path / "run")
+    paths = plot_result(folder)
     tables = {*TABLES[:2], *(f"ts_diagram_{film}.csv" for film in films)} if films else set()
     assert {path.name for path in paths} == {f"{name}.png" for name in FIGURES} - missing | tables
-    check_pictures(paths)
+    check_sizes(paths)
+    check_drawn(folder, films)
 
 
 def test_cooling_power_is_the_heat_over_the_time(folder: Path) -> None:

@@ -27,6 +27,7 @@ class Link:
     area: Floats
     law: InterfaceLaw | Perfect | Ideal
     bath_u: Floats | None = None
+    on_facets: bool = True
 
 
 def check_layers(
@@ -61,7 +62,7 @@ def contact_link(space: LayerwiseSpace, contact: Contact) -> Link:
         ValueError: the two layers share none of the facets.
     """
     if not contact.facets:
-        return Link(contact.name, *space.pairs_inside(contact.lower, contact.upper), contact.law)
+        return Link(contact.name, *space.pairs_inside(contact.lower, contact.upper), contact.law, on_facets=False)
     facets = space.tagged.facets(*contact.facets)
     i, j, area = space.pairs(contact.lower, contact.upper, facets)
     if space.comm.allreduce(len(i)) == 0:
@@ -85,7 +86,9 @@ def bath_link(space: LayerwiseSpace, bath: Bath) -> Link:
         nodes = space.nodes(bath.layer)
         nodes = nodes[nodes < space.n_owned]
         area = space.volume[nodes]
-    return Link(bath.name, nodes, nodes, area, bath.law, values_at(bath.temperature, space.x[nodes]) ** 2)
+    return Link(
+        bath.name, nodes, nodes, area, bath.law, values_at(bath.temperature, space.x[nodes]) ** 2, bool(bath.facets)
+    )
 
 
 def bath_nodes(space: LayerwiseSpace, bath: Bath) -> Ints:

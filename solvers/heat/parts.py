@@ -18,12 +18,28 @@ Ints = npt.NDArray[np.int32]
 ScalarField = Callable[[Floats], npt.ArrayLike]
 
 
+def _check_names(names: object, what: str) -> None:
+    """Raise ValueError where one name stands instead of a list of them."""
+    if isinstance(names, str):
+        raise ValueError(f"{what} must be a list of names, [{names!r}], not the string {names!r}")
+
+
+def _check_law(law: object, what: str) -> None:
+    """Raise ValueError for what is not a law of an interface."""
+    if not isinstance(law, Perfect | Ideal) and not callable(getattr(law, "flux", None)):
+        raise ValueError(f"{what}: a law with a method flux, or Perfect(), is needed, not {law!r}")
+
+
 @dataclass(frozen=True)
 class HeatLayer:
     """A layer of the heat problem: its material and the cell groups that belong to it."""
 
     material: Material
     groups: Sequence[str]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a string instead of a list of groups."""
+        _check_names(self.groups, "cell groups of a layer")
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,11 @@ class Contact:
     facets: Sequence[str]
     law: InterfaceLaw | Perfect | Ideal
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a string instead of a list of facets, or a law that is none."""
+        _check_names(self.facets, f"facets of contact {self.name!r}")
+        _check_law(self.law, f"contact {self.name!r}")
+
 
 @dataclass(frozen=True)
 class Bath:
@@ -53,7 +74,9 @@ class Bath:
     Attributes:
         name: used in balances and for switching it on and off.
         layer: the layer it touches.
-        temperature: K: one number, or a function of points x (3, n) in metres that gives (n,).
+        temperature: K: one number, or a function of points x (3, n) in metres that gives (n,). It is evaluated when
+            the problem is made and when a network is activated first, and stays: for a bath that changes in time, make
+            several baths and activate one after the other, or a problem for each time.
         facets: facet group names; empty: the whole layer touches the bath.
         law: flux law with the layer as side 1, per area of the facets (W/m^2) or per volume of the whole layer
             (W/m^3); `Perfect()`: the touched nodes are held at the temperature. Where two baths hold one node the
@@ -67,7 +90,9 @@ class Bath:
     law: InterfaceLaw | Perfect = Perfect()  # noqa: RUF009 -- frozen
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a negative temperature."""
+        """Raise ValueError for a negative temperature, a string instead of a list of facets, or a law that is none."""
+        _check_names(self.facets, f"facets of bath {self.name!r}")
+        _check_law(self.law, f"bath {self.name!r}")
         if not callable(self.temperature) and not self.temperature >= 0.0:
             raise ValueError(f"bath {self.name!r}: its temperature must not be negative")
 
@@ -104,7 +129,8 @@ class Source:
     density: ScalarField | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a patch of a volume."""
+        """Raise ValueError for a patch of a volume, or a string instead of a list of facets."""
+        _check_names(self.facets, f"facets of load {self.name!r}")
         if self.patch is not None and not self.facets:
             raise ValueError(f"load {self.name!r}: a patch needs the facets on which it lies")
 

@@ -17,6 +17,7 @@ from fem.interfaces.markers import Perfect
 from fem.materials.material import Material
 from fem.spaces.layerwise import LayerwiseSpace
 from meshes.tagged import TaggedMesh
+from solvers.heat.checks import check_groups, check_laws, check_mesh, check_state
 from solvers.heat.links import bath_link, bath_nodes, check_layers, contact_link, largest_u, source_nodes
 from solvers.heat.matrix import SolveCounts
 from solvers.heat.network import ActiveNetwork, build_network
@@ -38,7 +39,8 @@ class HeatProblem:
         sources: heat loads.
 
     Raises:
-        ValueError: names that do not fit together, a face that a layer has not, a negative temperature.
+        ValueError: names that do not fit together, a group without cells or facets, a face that a layer has not, a
+            mesh of higher order, a negative temperature.
         KeyError: a cell or facet group that the mesh has not.
     """
 
@@ -50,6 +52,8 @@ class HeatProblem:
         baths: Sequence[Bath] = (),
         sources: Sequence[Source] = (),
     ) -> None:
+        check_mesh(tagged)
+        check_groups(tagged, layers, contacts, baths, sources)
         self.space = LayerwiseSpace(tagged, {name: layer.groups for name, layer in layers.items()})
         self.materials = [layer.material for layer in layers.values()]
         self.contacts, self.baths, self.sources = tuple(contacts), tuple(baths), tuple(sources)
@@ -58,6 +62,7 @@ class HeatProblem:
         self.contact_links = [contact_link(self.space, c) for c in self.contacts]
         self.bath_links = {b.name: bath_link(self.space, b) for b in self.baths if not isinstance(b.law, Perfect)}
         self.held_nodes = {b.name: bath_nodes(self.space, b) for b in self.baths if isinstance(b.law, Perfect)}
+        check_laws(self.space, self.materials, [*self.contact_links, *self.bath_links.values()])
         touched = self.held_nodes | {name: link.i for name, link in self.bath_links.items()}
         self.hottest_u = {b.name: largest_u(self.space, b, touched[b.name]) for b in self.baths}
         self.source_nodal = {s.name: source_nodes(self.space, s) for s in self.sources}
@@ -79,7 +84,7 @@ class HeatProblem:
             fraction: normal fraction of all layers; it matters for superconductors only.
 
         Raises:
-            ValueError: the layers named are not those of the problem.
+            ValueError: the layers named are not those of the problem, or a temperature is negative or no number.
         """
         space = self.space
         by_layer = temperature if isinstance(temperature, Mapping) else dict.fromkeys(space.names, temperature)
@@ -87,8 +92,11 @@ class HeatProblem:
             raise ValueError(f"temperatures of {', '.join(by_layer)}, but the layers are {', '.join(space.names)}")
         u: Floats = np.empty(space.n_local)
         for name, nodes in zip(space.names, self.layer_nodes, strict=True):
-            u[nodes] = values_at(by_layer[name], space.x[nodes]) ** 2
-        return u, np.full(space.n_local, float(fraction))
+            T = values_at(by_layer[name], space.x[nodes])
+            u[nodes] = np.where(T >= 0.0, T, np.nan) ** 2
+        f = np.full(space.n_local, float(fraction))
+        check_state(space, u, f)
+        return u, f
 
     def activate(self, names: Collection[str] | None = None) -> ActiveNetwork:
         """The network in which only the named contacts, baths and sources conduct (or heat) (collective).

@@ -11,9 +11,11 @@ from mpi4py import MPI
 
 from solvers.errors import StepFailure
 from solvers.heat import spin_energy
+from solvers.heat.checks import check_state
 from solvers.heat.entropy import step_entropy
 from solvers.heat.network import ActiveNetwork
 from solvers.heat.parts import Flow
+from solvers.heat.step_control import StepControl
 from solvers.heat.storage import Bools, Change, Stored, guesses, stored
 
 Floats = npt.NDArray[np.float64]
@@ -24,8 +26,6 @@ NEWTON_TOLERANCE = 1e-9  # largest change of u, relative to itself and 1e-4 of t
 BALANCE_TOLERANCE = 1e-13  # energy balance of a layer, relative to its energy
 FILTER_TOLERANCE = 1e-7  # of the solves that filter the error: the length of a step must not depend on the ranks
 EPSILON = float(np.finfo(float).eps)
-SAFETY, GROWTH, SHRINK = 0.9, 5.0, 0.2
-SHORTEST = 1e-18  # steps shorter than this part of the whole time mean that there is no solution to be found
 STEADY_TOLERANCE = 1e-12  # change of u, relative to itself and the hottest connected layer, of two long steps
 STEADY_LIMIT = 60
 # Third-order weights of the rates at 0, GAMMA dt and dt (exact for linear relaxation), minus those of the method.
@@ -98,6 +98,7 @@ class HeatStepper:
 
     def __init__(self, network: ActiveNetwork, rtol: float = 1e-3) -> None:
         self.network, self.rtol = network, rtol
+        self.control = StepControl()
         self.newton_max = 0
         self.rejected = 0
 
@@ -347,25 +348,28 @@ class HeatStepper:
             The sum of all steps; its error is the largest.
 
         Raises:
+            ValueError: a state or a time that is negative or no number.
             StepFailure: no step, however small, works out.
         """
+        if not 0.0 <= duration < np.inf:
+            raise ValueError(f"a time to advance by must be a number of seconds, not negative, got {duration!r}")
+        check_state(self.network.space, u, f)
         total = Step(0.0, u, f, 0.0, {}, {}, 0.0, {}, 0.0)
         dt = self.first_dt(u, f)
         while total.dt < duration:
             left = duration - total.dt
             dt = min(dt, left)
-            if dt < SHORTEST * duration:
+            if self.control.hopeless(dt, duration):
                 raise StepFailure(f"heat: no time step works out, down to {dt:.1e} s")
             try:
                 step = self.step(total.u, f, dt)
             except StepFailure:
                 self.rejected += 1
-                dt *= 0.25
+                dt = self.control.after_failure(dt)
                 continue
-            dt = self.next_dt(step)
-            if step.error > 1.0:
+            dt = self.control.after(step.dt, step.error)
+            if not self.control.accepts(step.error):
                 self.rejected += 1
-                dt = min(dt, 0.9 * step.dt)
                 continue
             if on_step is not None:
                 on_step(step)
@@ -382,9 +386,11 @@ class HeatStepper:
             Its u, and the powers in it.
 
         Raises:
+            ValueError: a state that is negative or no number.
             StepFailure: no convergence.
         """
         network = self.network
+        check_state(network.space, u, f)
         u, _, _ = network.equilibrate_ties(u, f)
         dt = min(self.first_dt(u, f), 1.0) or 1.0
         quiet = 0
@@ -411,11 +417,6 @@ class HeatStepper:
         with np.errstate(divide="ignore", invalid="ignore"):
             shortest = float(np.where(sums == 0, np.inf, scales / np.abs(sums)).min())
         return 0.5 * float(np.sqrt(self.rtol)) * shortest
-
-    def next_dt(self, step: Step) -> float:
-        """Length for the next step, or for another try of a rejected one (s)."""
-        factor = GROWTH if step.error == 0 else SAFETY / np.cbrt(step.error)
-        return step.dt * float(np.clip(factor, SHRINK, GROWTH))
 
 
 def _sum(total: Step, step: Step) -> Step:

@@ -38,8 +38,6 @@ from solvers.switching.spin_fields import SpinFields
 # A ramp step that changes the mean normal fraction by more than this is taken in halves, down to 1/4.
 LARGEST_SWITCH = 0.3
 SMALLEST_RAMP_FRACTION = 1 / 4
-# Time steps shorter than this part of their phase mean that there is no solution to be found.
-HOPELESS = 1e-18
 # Where the decay of eddy currents would allow a longer step, the field follows the heat's steps down to this part.
 SHORTEST_FIELD_STEP = 0.1
 
@@ -357,7 +355,7 @@ class Simulation:
                 dt = min(self.clock.dt, left)
                 step = self._try_step(dt)
                 if step is None:
-                    if self.clock.dt < HOPELESS * duration:
+                    if self.stepper.control.hopeless(self.clock.dt, duration):
                         raise ComputationError(f"no time step works out, down to {dt:.1e} s: {self._failure}")
                     continue
                 self._accept(step)
@@ -368,6 +366,7 @@ class Simulation:
 
     def _try_step(self, dt: float) -> Step | None:
         """A step of at most dt, or None: rejected. Sets the length of the next one."""
+        control = self.stepper.control
         if self.counters.steps >= self.case.solver.max_steps:
             raise ComputationError(f"solver.max_steps = {self.counters.steps} time steps are used up")
         try:
@@ -375,16 +374,16 @@ class Simulation:
         except StepFailure as failure:
             self._failure = str(failure)
             self.counters.rejected += 1
-            self.clock.dt = 0.25 * dt
+            self.clock.dt = control.after_failure(dt)
             return None
-        if step.error > 1.0:
+        if not control.accepts(step.error):
             self._failure = f"the error is {step.error:.1e} times the tolerance"
             self.counters.rejected += 1
-            self.clock.dt = min(self.stepper.next_dt(step), 0.9 * dt)
+            self.clock.dt = control.after(step.dt, step.error)
             return None
         # A step cut short by the end of a phase says nothing against the longer one.
         cut = step.dt < self.clock.dt and step.dt == dt
-        self.clock.dt = max(self.stepper.next_dt(step), self.clock.dt if cut else 0.0)
+        self.clock.dt = max(control.after(step.dt, step.error), self.clock.dt if cut else 0.0)
         return step
 
     def _accept(self, step: Step) -> None:

@@ -117,7 +117,7 @@ def test_temperatures_that_vary_over_a_face(comm):
         baths += [Bath(name, "0", harmonic, [name]) for name in sides]
         return HeatProblem(pile(comm, (1,), 4, 1e-3), {"0": HeatLayer(plain(2.0), ["0"])}, baths=baths)
 
-    held = problem(None, ("x-", "x+"))
+    held = problem(Perfect(), ("x-", "x+"))
     u, flow = HeatStepper(held.activate()).steady(*held.state(2.0))
     np.testing.assert_allclose(np.sqrt(u), harmonic(held.space.x.T), rtol=1e-9)
     assert sum(flow.bath.values()) == pytest.approx(0.0, abs=1e-9)

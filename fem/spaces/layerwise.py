@@ -9,49 +9,18 @@ and, on boxes of any aspect ratio, conduction is an M-matrix.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import dolfinx.fem
 import dolfinx.mesh
 import numpy as np
 import numpy.typing as npt
-import ufl
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from fem.spaces.numbering import common_numbering, layer_part
 from fem.spaces.points import mean_at, owned_cells_at
-from meshes import compat
-from meshes.arrays import Bools, Floats, Ints, Longs
+from meshes.arrays import Bools, Floats, Ints
 from meshes.tagged import TaggedMesh
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Conduction edges of this rank's own cells: power from i to j = weight * kappa * (u_i - u_j).
-
-    Attributes:
-        i: local node numbers, (n_edges,).
-        j: local node numbers, (n_edges,).
-        weight: area / length summed over the cells at the edge, in metres, (n_edges,).
-    """
-
-    i: Ints
-    j: Ints
-    weight: Floats
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One layer's own P1 numbering, before it is placed in the common one."""
-
-    cells: Ints  # parent cells
-    dofs: Ints  # (n_cells, vertices per cell)
-    vertex: Ints  # parent vertex of each dof
-    n_owned: int
-    range_start: int
-    ghosts: Longs
-    owners: Ints
-    edges: Edges
 
 
 class LayerwiseSpace:
@@ -70,6 +39,9 @@ class LayerwiseSpace:
         names: layer names, in the order given.
         n_owned: nodes owned by this rank; they come first in every nodal array.
         n_local: nodes owned by this rank plus ghosts.
+        n_global: nodes on all ranks.
+        ghosts: global numbers of the ghosts, (n_local - n_owned,).
+        global_index: global numbers of all nodes here, (n_local,).
         x: node coordinates in metres, (n_local, 3).
         layer: layer number of each node, (n_local,).
         volume: nodal volumes in m^3, (n_local,); over owned nodes they sum to each layer's volume.
@@ -94,104 +66,27 @@ class LayerwiseSpace:
         for pair in ((dim, 0), (dim - 1, 0), (dim - 1, dim), (0, dim)):
             mesh.topology.create_connectivity(*pair)
         vertex_map = mesh.topology.index_map(0)
-        self._n_vertices = vertex_map.size_local + vertex_map.num_ghosts
-        vertices = np.arange(self._n_vertices, dtype=np.int32)
+        vertices = np.arange(vertex_map.size_local + vertex_map.num_ghosts, dtype=np.int32)
         geometry = dolfinx.mesh.entities_to_geometry(mesh, 0, vertices).reshape(-1)
         self._vertex_x: Floats = np.multiply(mesh.geometry.x[geometry], tagged.length_unit, dtype=np.float64)
 
-        parts = [self._part(tagged.cells(*layers[name])) for name in self.names]
-        self._place(parts)
-        self.x: Floats = self._vertex_x[self._vertex_of_node]
-        input_vertex = np.asarray(mesh.geometry.input_global_indices)[geometry]
-        self.key = np.column_stack([self.layer.astype(np.int64), input_vertex[self._vertex_of_node]])
-
-        self.corner_volumes = _corner_volumes(self._vertex_x[self._cell_vertices])
-        owned = self.cells < mesh.topology.index_map(dim).size_local
-        self._owned_cells = owned
-        self.volume = self.accumulate(self._spread(self.corner_volumes, owned))
-
-    # ---- numbering -------------------------------------------------------------------------------
-    def _part(self, cells: Ints) -> _Part:
-        """P1 dofs and conduction edges of one layer, through a DOLFINx submesh of its cells."""
-        dim = self.tagged.mesh.topology.dim
-        sub = compat.create_submesh(self.tagged.mesh, dim, cells)
-        space = dolfinx.fem.functionspace(sub.mesh, ("Lagrange", 1))
-        dofs = np.asarray(space.dofmap.list)
-        vertex = np.empty(len(sub.vertex_map), dtype=np.int32)
-        sub.mesh.topology.create_connectivity(dim, 0)
-        corners = sub.mesh.topology.connectivity(dim, 0).array.reshape(dofs.shape)
-        vertex[dofs] = sub.vertex_map[corners]
-
-        u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-        dx = ufl.dx(domain=sub.mesh, metadata=vertex_quadrature(sub.mesh))
-        stiffness = dolfinx.fem.form(ufl.inner(ufl.grad(u), ufl.grad(v)) * dx)
-        # Ghost rows are not accumulated: each rank keeps exactly the edges of its own cells.
-        matrix = dolfinx.fem.assemble_matrix(stiffness)
-        rows = np.repeat(np.arange(len(matrix.indptr) - 1), np.diff(matrix.indptr))
-        columns, data = np.asarray(matrix.indices), np.asarray(matrix.data)[: len(rows)]
-        keep = (columns > rows) & (np.abs(data) > 1e-14 * np.abs(data).max(initial=0.0))
-        index_map = space.dofmap.index_map
-        return _Part(
-            cells=sub.cell_map,
-            dofs=dofs,
-            vertex=vertex,
-            n_owned=index_map.size_local,
-            range_start=index_map.local_range[0],
-            ghosts=np.asarray(index_map.ghosts, dtype=np.int64),
-            owners=np.asarray(index_map.owners, dtype=np.int32),
-            edges=Edges(
-                rows[keep].astype(np.int32),
-                columns[keep].astype(np.int32),
-                -data[keep] * self.tagged.length_unit ** (dim - 2),
-            ),
-        )
-
-    def _place(self, parts: list[_Part]) -> None:
-        """Concatenate the layers' numberings: owned nodes of all layers first, then all ghosts."""
-        n_owned = np.array([p.n_owned for p in parts])
-        n_ghosts = np.array([len(p.ghosts) for p in parts])
-        self.n_owned = int(n_owned.sum())
-        self.n_local = self.n_owned + int(n_ghosts.sum())
-        first_owned = np.concatenate([[0], np.cumsum(n_owned)[:-1]])
-        first_ghost = self.n_owned + np.concatenate([[0], np.cumsum(n_ghosts)[:-1]])
-
-        # Where every rank put the first owned node of every layer, in the common and in the layer's own numbering.
-        start = self.comm.exscan(self.n_owned) or 0
-        common = np.array(self.comm.allgather(start + first_owned), dtype=np.int64)
-        own = np.array(self.comm.allgather([p.range_start for p in parts]), dtype=np.int64)
-
-        self.layer = np.empty(self.n_local, dtype=np.int32)
-        self._vertex_of_node = np.empty(self.n_local, dtype=np.int32)
-        self._node_of_vertex = np.full((len(parts), self._n_vertices), -1, dtype=np.int32)
-        ghosts, cells, cell_nodes, edges = [], [], [], []
-        for k, part in enumerate(parts):
-            local = np.concatenate(
-                [
-                    first_owned[k] + np.arange(n_owned[k]),
-                    first_ghost[k] + np.arange(n_ghosts[k]),
-                ]
-            ).astype(np.int32)
-            self.layer[local] = k
-            self._vertex_of_node[local] = part.vertex
-            self._node_of_vertex[k, part.vertex] = local
-            ghosts.append(part.ghosts - own[part.owners, k] + common[part.owners, k])
-            cells.append(part.cells)
-            cell_nodes.append(local[part.dofs])
-            edges.append(Edges(local[part.edges.i], local[part.edges.j], part.edges.weight))
-        self.ghosts: Longs = np.concatenate(ghosts)
-        self.cells: Ints = np.concatenate(cells).astype(np.int32)
-        self.cell_nodes: Ints = np.concatenate(cell_nodes)
-        self._cell_vertices = self._vertex_of_node[self.cell_nodes]
-        self.edges = Edges(
-            np.concatenate([e.i for e in edges]),
-            np.concatenate([e.j for e in edges]),
-            np.concatenate([e.weight for e in edges]),
-        )
-        self.global_index: Longs = np.concatenate([start + np.arange(self.n_owned), self.ghosts])
-        self.n_global: int = self.comm.allreduce(self.n_owned)
+        parts = [layer_part(tagged, tagged.cells(*layers[name])) for name in self.names]
+        self._numbering = numbering = common_numbering(self.comm, parts, len(vertices))
+        self.n_owned, self.n_local, self.n_global = numbering.n_owned, len(numbering.layer), numbering.n_global
+        self.layer, self.edges = numbering.layer, numbering.edges
+        self.cells, self.cell_nodes = numbering.cells, numbering.cell_nodes
+        self.ghosts, self.global_index = numbering.ghosts, numbering.global_index
         self._exchange = PETSc.Vec().createGhost(
             self.ghosts.astype(PETSc.IntType), size=(self.n_owned, self.n_global), comm=self.comm
         )
+        self.x: Floats = self._vertex_x[numbering.vertex_of_node]
+        input_vertex = np.asarray(mesh.geometry.input_global_indices)[geometry]
+        self.key = np.column_stack([self.layer.astype(np.int64), input_vertex[numbering.vertex_of_node]])
+
+        self.corner_volumes = _corner_volumes(self._vertex_x[numbering.vertex_of_node[self.cell_nodes]])
+        owned = self.cells < mesh.topology.index_map(dim).size_local
+        self._owned_cells = owned
+        self.volume = self.accumulate(self._spread(self.corner_volumes, owned))
 
     # ---- nodal arrays ----------------------------------------------------------------------------
     def update_ghosts(self, values: Floats) -> Floats:
@@ -255,10 +150,10 @@ class LayerwiseSpace:
         index, cells = index[inside], cells[inside]
         function = dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("Lagrange", 1)))
         corners = mesh.topology.connectivity(mesh.topology.dim, 0).array.reshape(-1, self.cell_nodes.shape[1])
-        dof: Ints = np.zeros(self._n_vertices, dtype=np.int32)
+        dof: Ints = np.zeros(len(self._vertex_x), dtype=np.int32)
         dof[corners] = function.function_space.dofmap.list
         nodes = self.nodes(layer)
-        function.x.array[dof[self._vertex_of_node[nodes]]] = values[nodes]
+        function.x.array[dof[self._numbering.vertex_of_node[nodes]]] = values[nodes]
         here: Floats = np.zeros((len(cells), 1))
         if len(cells):
             here[:] = function.eval(wanted[index], cells).reshape(-1, 1)
@@ -327,15 +222,15 @@ class LayerwiseSpace:
             middle = x.mean(axis=1, keepdims=True)
             for axis, (low, high) in enumerate((patch[:2], patch[2:])):
                 area = area * _share(x[..., axis], middle[..., axis], low, high)
-        nodes = self._node_of_vertex[self.layer_number(layer)][vertices]
+        nodes = self._numbering.node_of_vertex[self.layer_number(layer)][vertices]
         touching = (nodes >= 0).all(axis=1)
         return nodes[touching].reshape(-1), area[touching].reshape(-1)
 
     def pairs(self, lower: str, upper: str, facets: Ints) -> tuple[Ints, Ints, Floats]:
         """Node pairs across an interface: (lower side, upper side, area in m^2) for each (facet, corner)."""
         vertices, area = self._facet_corners(facets)
-        below = self._node_of_vertex[self.layer_number(lower)][vertices]
-        above = self._node_of_vertex[self.layer_number(upper)][vertices]
+        below = self._numbering.node_of_vertex[self.layer_number(lower)][vertices]
+        above = self._numbering.node_of_vertex[self.layer_number(upper)][vertices]
         both = (below >= 0).all(axis=1) & (above >= 0).all(axis=1)
         return below[both].reshape(-1), above[both].reshape(-1), area[both].reshape(-1)
 
@@ -345,10 +240,10 @@ class LayerwiseSpace:
         Raises:
             ValueError: the layers are not on the same cells (on all ranks).
         """
-        node = self._node_of_vertex[self.layer_number(first)]
-        other = self._node_of_vertex[self.layer_number(second)]
+        node = self._numbering.node_of_vertex[self.layer_number(first)]
+        other = self._numbering.node_of_vertex[self.layer_number(second)]
         i = node[(node >= 0) & (node < self.n_owned) & (other >= 0)]
-        j = other[self._vertex_of_node[i]]
+        j = other[self._numbering.vertex_of_node[i]]
         owned = np.bincount(self.layer[: self.n_owned], minlength=len(self.names))
         differ = np.array([len(i) - owned[self.layer_number(name)] for name in (first, second)])
         apart = float(np.abs(self.volume[i] - self.volume[j]).sum())
@@ -373,13 +268,6 @@ class LayerwiseSpace:
         k = np.arange(4)
         normal = np.cross(x[:, k ^ 1] - x, x[:, k ^ 2] - x)
         return vertices, np.linalg.norm(normal, axis=2) / 4
-
-
-def vertex_quadrature(mesh: dolfinx.mesh.Mesh) -> dict[str, object]:
-    """UFL measure metadata for quadrature at the vertices of the cells of a mesh."""
-    if mesh.topology.cell_name() == "hexahedron":
-        return {"quadrature_rule": "GLL", "quadrature_degree": 1}
-    return {"quadrature_rule": "vertex", "quadrature_degree": 1}
 
 
 def _corner_volumes(x: Floats) -> Floats:

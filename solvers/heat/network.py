@@ -11,7 +11,8 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.interfaces.markers import Ideal, Perfect
-from fem.spaces.layerwise import Edges, LayerwiseSpace
+from fem.spaces.layerwise import LayerwiseSpace
+from fem.spaces.numbering import Edges
 from solvers.heat.links import Link
 from solvers.heat.matrix import NetworkMatrix
 from solvers.heat.parts import Flow, PairFlow, PairJacobian, values_at

@@ -1,0 +1,29 @@
+"""The names that the packages of meshes and laws export."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+PACKAGES = ["meshes", "fem.spaces", "fem.materials", "fem.interfaces"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_all_names_are_there(package: str) -> None:
+    module = importlib.import_module(package)
+    for name in sorted({*module.__all__} - {"LIBRARY"}):
+        assert getattr(module, name).__name__ == name
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = module.nothing
+
+
+def test_laws_need_no_dolfinx() -> None:
+    code = (
+        "import sys; sys.modules['dolfinx'] = None; sys.modules['ufl'] = None; sys.modules['mpi4py'] = None\n"
+        "import meshes, fem.spaces, fem.interfaces; from fem.materials import get_material; from meshes import "
+        "StackGeometry; get_material('Ta')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DPI = 160
 MANY_LINES = 12  # more curves than these are not told apart
 LOG_RANGE = 10.0  # results that span more than this factor are drawn on a log axis
+NO_COLDER = 0.99  # of the temperature at the start: nothing is refrigerated
 MARKS = "os^Dv<>p*hXP"
 
 
@@ -113,6 +114,7 @@ def _map(dataset: xr.Dataset, result: xr.DataArray) -> Figure:
         levels = spaced(finite.min(), finite.max(), 9)[1:-1]
         lines = axes.contour(x, y, result.values, levels=levels, colors="white", linewidths=1)
         axes.clabel(lines, fmt="%.3g", fontsize="small")
+    _border(axes, dataset, result)
     for i, j in zip(*np.nonzero(~np.isfinite(result.values)), strict=True):
         axes.plot(x[j], y[i], "x", color=INK)
     figure.colorbar(picture, label=label(result))
@@ -121,6 +123,19 @@ def _map(dataset: xr.Dataset, result: xr.DataArray) -> Figure:
     if dataset[down].attrs.get("spacing") == "log":
         axes.set_yscale("log")
     return figure
+
+
+def _border(axes: Axes, dataset: xr.Dataset, result: xr.DataArray) -> None:
+    """For a temperature of the cold layer: where it is as good as that at the start, so that nothing refrigerates."""
+    down, across = result.dims
+    if not str(result.attrs.get("key", "")).endswith(("T_cold_final_K", "T_cold_K")) or "start_K" not in dataset.attrs:
+        return
+    border = NO_COLDER * float(dataset.attrs["start_K"])
+    if np.nanmin(result.values) < border < np.nanmax(result.values):
+        axes.contour(dataset[across].values, dataset[down].values, result.values, levels=[border], colors="red")
+        axes.set_title(
+            f"red: {NO_COLDER:.0%} of the temperature at the start, the border of refrigeration", fontsize=10
+        )
 
 
 def _inputs(dataset: xr.Dataset) -> list[Any]:

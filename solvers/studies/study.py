@@ -117,7 +117,9 @@ def make_dataset(plan: Plan, results: Sequence[Mapping[str, Any]]) -> xr.Dataset
         values = [result[key] for result in results]
         array = np.array(values, dtype=object if key in TEXTS else float).reshape(plan.shape)
         data[key] = (names, array.astype(str) if key in TEXTS else array, _attributes(plan, key))
-    whole = {"title": plan.study.name, "case": plan.study.file.case, "ranks": plan.study.file.ranks}
+    start = np.unique([m.case.start for m in plan.members])
+    whole: dict[str, Any] = {"start_K": float(start[0])} if len(start) == 1 else {}
+    whole |= {"title": plan.study.name, "case": plan.study.file.case, "ranks": plan.study.file.ranks}
     sampling = {} if plan.sample is None else {"sample": plan.sample.method, "seed": plan.sample.seed}
     return xr.Dataset(data, coordinates, {**whole, **sampling, "results": list(plan.study.file.collect)})
 

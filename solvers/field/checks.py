@@ -7,14 +7,11 @@ from collections.abc import Sequence
 import dolfinx.la
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
+from meshes.arrays import Floats, Ints
 from meshes.tagged import TaggedMesh
 from solvers.field.drives import AppliedField, Drive, Imposed, TransportCurrent
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 PLANE = 1e-6  # of the length between its ends: how flat they have to be
 

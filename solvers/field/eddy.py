@@ -9,20 +9,17 @@ from __future__ import annotations
 import dolfinx.fem
 import dolfinx.fem.petsc
 import numpy as np
-import numpy.typing as npt
 import ufl
 from mpi4py import MPI
 from petsc4py import PETSc
 from scipy.optimize import brentq
 
 from fem.constants import MU0
+from meshes.arrays import Floats, Ints
 from solvers.errors import StepFailure
 from solvers.field.drives import TransportCurrent
 from solvers.field.problem import FieldProblem
 from solvers.field.solution import FieldSolution
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 # The mass that fixes the gauge outside the metal lets currents through, as if the vacuum had a penetration depth. It is
 # to be this part of mu0 sigma / dt of the worst conductor, but no smaller than this part of the usual one; where the

@@ -13,11 +13,8 @@ from mpi4py import MPI
 
 from fem.spaces.points import SLACK, mean_at, owned_cells_at
 from meshes import compat
+from meshes.arrays import Floats, Ints
 from solvers.field.forms import FieldForms
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-
 
 # Screenings that differ by no more than this factor are alike.
 ALIKE = 1.1

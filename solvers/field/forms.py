@@ -7,16 +7,13 @@ from collections.abc import Sequence
 import dolfinx.fem
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 import ufl
 from mpi4py import MPI
 
 from fem.constants import MU0
+from meshes.arrays import Floats, Ints
 from meshes.tagged import TaggedMesh
 from solvers.field.drives import Drive, Imposed, TransportCurrent, evaluate
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 # Larger masses disturb the current (linearly), smaller ones break the factorisation down where cells are 2 nm thick.
 GAUGE_MASS = 1e-4

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 import dolfinx.fem
 import dolfinx.fem.petsc
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from petsc4py import PETSc
 
 from meshes import compat
+from meshes.arrays import Floats
 from meshes.tagged import TaggedMesh
 from solvers.errors import StepFailure
 from solvers.field.checks import LiftedPiece, check_input
@@ -28,8 +28,6 @@ from solvers.field.forms import FieldForms
 from solvers.field.solution import FieldSolution
 
 __all__ = ["AppliedField", "Drive", "FieldProblem", "FieldSolution", "Imposed", "TransportCurrent"]
-
-Floats = npt.NDArray[np.float64]
 
 
 class FieldProblem:
@@ -44,7 +42,10 @@ class FieldProblem:
         walls: facet groups with prescribed tangential A: zero for a current (walls carry the return current), that of
             the applied field or the imposed one otherwise. All other boundary facets are natural (tangential H = 0
             unless imposed), as on the symmetry plane y = 0.
-        degree: polynomial degree of the Nedelec space.
+        degree: polynomial degree of the Nedelec space. On hexahedra that are no parallelepipeds the first does not
+            hold even a uniform field: with corners moved at random by up to 25 % of the cells' size, B in single cells
+            is off by up to 9 % and by 1.5 % in the mean square (10 %: 1 and 0.2 %) however fine the mesh, while volume
+            means are right; the second is exact there.
 
     Attributes:
         forms: what is assembled and evaluated; for the modules of this package.

@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.constants import MU0
+from meshes.arrays import Floats, Ints
 from meshes.tagged import TaggedMesh
 from solvers.field.drives import AppliedField, TransportCurrent
 from solvers.field.evaluation import Evaluation
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)

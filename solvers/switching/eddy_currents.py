@@ -9,20 +9,16 @@ from typing import Any
 import dolfinx.fem
 import dolfinx.mesh
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.constants import MU0
 from fem.spaces.layerwise import LayerwiseSpace
+from meshes.arrays import Floats, Ints, Longs
 from meshes.stack_mesh import StackMesh, of_a_stack
 from solvers.field.drives import TransportCurrent
 from solvers.field.eddy import EddyProblem
 from solvers.field.problem import FieldProblem
 from solvers.field.solution import FieldSolution
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
 
 # In a hold a step is this part of the decay time; backward Euler then loses half of it of the energy that decays.
 DECAY_STEP = 0.05
@@ -192,7 +188,7 @@ def _gaps(tagged: StackMesh) -> Ints:
     if len(barriers) == 0:
         return cells[:0]
     nearest = np.abs(height[:, None] - barriers).min(axis=1)
-    # Cells of one storey have the same height but for round-off; those of the next are half a barrier away and more.
+    # Cells of one level have the same height but for round-off; those of the next are half a barrier away and more.
     thinnest = min(tagged.stack.barriers.values()) / tagged.length_unit
     return np.asarray(cells[nearest < 0.1 * thinnest], dtype=np.int32)
 

@@ -6,17 +6,15 @@ from typing import Any
 
 import dolfinx.fem
 import numpy as np
-import numpy.typing as npt
 import ufl
 from mpi4py import MPI
 
 from fem.constants import MU0
+from meshes.arrays import Floats
 from solvers.field.problem import FieldProblem, FieldSolution, Imposed
 from solvers.verification.field.meshes import brick_mesh
 from solvers.verification.field.slabs import order
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 NM = 1e-9
 SIDE = 100 * NM

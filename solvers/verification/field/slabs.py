@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import cosh, log, sinh, sqrt, tanh
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.constants import MU0
@@ -17,8 +16,6 @@ from solvers.field.problem import Drive, FieldProblem, FieldSolution, Imposed, T
 from solvers.simulation.build import LARGEST_FRACTION
 from solvers.verification.field.meshes import brick_mesh
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 NM = 1e-9
 H0 = 6.6e4  # A/m, 83 mT

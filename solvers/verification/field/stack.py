@@ -6,17 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from meshes.arrays import Floats
 from meshes.stack import LayerGeometry, StackGeometry
 from meshes.stack_mesh import build_stack_mesh
 from meshes.tagged import TaggedMesh
 from solvers.field.problem import FieldProblem, FieldSolution, TransportCurrent
 from solvers.verification.report import Row
 
-Floats = npt.NDArray[np.float64]
-
 UM, NM = 1e-6, 1e-9
 DEPTHS = {"Nb": 80 * NM, "Ta": 100 * NM}
-# The supercurrent that leaks through a barrier is linear in the floor, and larger where the box is smaller.
+# The supercurrent that leaks through a barrier is linear in the gauge's mass, and larger where the box is smaller.
 LEAK_TOLERANCE = 1e-4
 
 
@@ -108,7 +107,7 @@ def barrier(comm: MPI.Intracomm, quick: bool) -> list[Row]:
 
 
 def quarter(comm: MPI.Intracomm, quick: bool) -> list[Row]:
-    """A quarter and the whole of a symmetric stack have the same field, but for the floor: that of half the box."""
+    """A quarter and the whole of a symmetric stack have the same field, but for the gauge's mass: half the box."""
     part = stack_field(comm, coarse_stack(quarter=True), uneven=True)
     whole = stack_field(comm, coarse_stack(quarter=False), uneven=True)
     z = (0.4 + 1.0 + 1.5) * UM  # in the pad

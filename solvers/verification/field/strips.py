@@ -10,13 +10,12 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.constants import MU0
+from meshes.arrays import Floats
 from meshes.grading import graded_nodes
 from solvers.field.problem import FieldProblem, Imposed, TransportCurrent
 from solvers.verification.field.meshes import brick_mesh
 from solvers.verification.field.slabs import refined
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 UM, NM = 1e-6, 1e-9
 

@@ -88,6 +88,22 @@ def test_applied_field_without_superconductors(comm: MPI.Intracomm, direction: t
 
 
 @pytest.mark.mpi
+@pytest.mark.parametrize(("degree", "worst"), [(1, 0.09), (2, 1e-4)])
+def test_uniform_field_in_distorted_hexahedra(comm: MPI.Intracomm, degree: int, worst: float) -> None:
+    tagged = brick_mesh(comm, [np.linspace(0, 6 * NM, 7)] * 3, {"all": (None, None, None)}, NM)
+    x = tagged.mesh.geometry.x
+    inside = ((x > 0.5) & (x < 5.5)).all(axis=1)
+    x[inside] += 0.25 * np.sin(1e3 * np.column_stack([x @ (1, 2, 3), x @ (3, 5, 2), x @ (7, 1, 4)])[inside])
+    problem = FieldProblem(tagged, [], AppliedField((0.0, 3.0, 4.0)), list(tagged.facet_names), degree)
+    solution = problem.solve(problem.screening_of({}))
+    assert solution.mean_flux_density("all") == pytest.approx((0.0, 0.6, 0.8), abs=1e-9)
+    off = np.abs(solution.flux_density(tagged.cells("all")) - (0.0, 0.6, 0.8)).max(initial=0.0)
+    off = comm.allreduce(float(off), op=MPI.MAX)
+    assert off < worst
+    assert (off > 1e-2) == (degree == 1)
+
+
+@pytest.mark.mpi
 def test_what_cannot_be_posed_is_refused(comm: MPI.Intracomm) -> None:
     with pytest.raises(ValueError, match="use degree 2 or hexahedra"):
         FieldProblem(slab(comm, tetrahedra=True), ["lower"], Imposed(), ["x-"])

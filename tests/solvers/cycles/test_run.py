@@ -192,16 +192,18 @@ def test_history_goes_on_as_if_uninterrupted(
         with pytest.raises(Interrupted):
             run_case(coarse(), folder, comm, quiet=True)
     result = run_case(coarse(), folder, comm, resume=True, quiet=True)
+    # On several ranks MUMPS adds in an order of its own: two uninterrupted runs differ by up to 5e-9 in their steps.
+    rel = 1e-10 if comm.size == 1 else 1e-7
     history, whole = result.history(), finished.history()
     assert list(history) == list(whole)
     for name, values in whole.items():
         if name == "phase":
             assert list(history[name]) == list(values)
         else:
-            np.testing.assert_allclose(history[name], values, rtol=1e-10, atol=0.0, err_msg=name)
+            np.testing.assert_allclose(history[name], values, rtol=rel, atol=0.0, err_msg=name)
     for key, value in finished.cycles[0].items():
         if isinstance(value, float) and key != "first_law_residual":
-            assert result.cycles[0][key] == pytest.approx(value, rel=1e-10), key
+            assert result.cycles[0][key] == pytest.approx(value, rel=rel), key
 
 
 @pytest.mark.mpi

@@ -13,13 +13,12 @@ import numpy.typing as npt
 
 from fem.constants import MU0
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from meshes.picture import LAYER_COLOURS
 from solvers.case.materials import layer_material
 from solvers.case.model import Case
 from solvers.errors import InputError
 from solvers.output.result import Result
-
-Floats = npt.NDArray[np.float64]
 
 CYCLES_IN_FULL = 6  # more than these: the first and the last ones are drawn
 MOST_PHASES = 24

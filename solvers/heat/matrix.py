@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from petsc4py import PETSc
 
 from fem.spaces.layerwise import LayerwiseSpace
+from meshes.arrays import Bools, Floats, Ints, Longs
 from solvers.errors import StepFailure
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 # Hypre's settings for heat-like operators (HMIS coarsening, ext+i interpolation): 6-7 iterations up to 50k unknowns.
 AMG_OPTIONS = {

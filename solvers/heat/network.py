@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
 from fem.interfaces.markers import Ideal, Perfect
 from fem.spaces.layerwise import LayerwiseSpace
 from fem.spaces.numbering import Edges
+from meshes.arrays import Bools, Floats, Ints
 from solvers.heat.links import Link
 from solvers.heat.matrix import NetworkMatrix
 from solvers.heat.parts import Flow, PairFlow, PairJacobian, values_at
@@ -20,10 +20,6 @@ from solvers.heat.ties import Ties
 
 if TYPE_CHECKING:
     from solvers.heat.problem import HeatProblem
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from fem.interfaces.laws import InterfaceLaw
 from fem.interfaces.markers import Ideal, Perfect
 from fem.materials.material import Material
+from meshes.arrays import Floats, Ints
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 # A function of points x (3, n) in metres that gives one value for each, (n,).
 ScalarField = Callable[[Floats], npt.ArrayLike]
 

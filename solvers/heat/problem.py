@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from fem.interfaces.markers import Perfect
 from fem.materials.material import Material
 from fem.spaces.layerwise import LayerwiseSpace
+from meshes.arrays import Floats
 from meshes.tagged import TaggedMesh
 from solvers.heat.checks import check_groups, check_laws, check_mesh, check_state
 from solvers.heat.links import bath_link, bath_nodes, check_layers, contact_link, largest_u, source_nodes
@@ -24,8 +24,6 @@ from solvers.heat.network import ActiveNetwork, build_network
 from solvers.heat.parts import Bath, Contact, HeatLayer, ScalarField, Source, values_at
 
 __all__ = ["Bath", "Contact", "HeatLayer", "HeatProblem", "Source"]
-
-Floats = npt.NDArray[np.float64]
 
 
 class HeatProblem:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from meshes.arrays import Floats
 from solvers.errors import ComputationError
 
 # From 30 K on a heat capacity by Debye's T^3 is 2 % too large for copper (Debye temperature 343 K) and 9 % for tantalum
@@ -15,7 +15,7 @@ from solvers.errors import ComputationError
 DEBYE_ENDS, LAWS_END = 30.0, 100.0
 
 
-def hottest(names: Sequence[str], temperatures: npt.NDArray[np.float64]) -> float:
+def hottest(names: Sequence[str], temperatures: Floats) -> float:
     """Highest temperature of the layers, K.
 
     Args:

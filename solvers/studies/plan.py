@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from meshes.arrays import Floats
 from solvers.case.extends import read_case_file
 from solvers.case.messages import Keys
 from solvers.case.model import Case, case_sha256, check_case
@@ -252,7 +252,7 @@ def _like(value: float, example: object) -> float | int:
     return round(value) if isinstance(example, int) else float(value)
 
 
-def _sampled(sample: Sample, variables: Sequence[Variable]) -> npt.NDArray[np.float64]:
+def _sampled(sample: Sample, variables: Sequence[Variable]) -> Floats:
     """Points drawn from the ranges, shape (points, variables), in SI."""
     from scipy.stats import qmc
 

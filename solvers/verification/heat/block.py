@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from scipy.optimize import brentq
 from scipy.special import k0, k1
@@ -18,13 +17,12 @@ from fem.interfaces.laws import InterfaceLaw
 from fem.materials.bcs_theory import WEAK_COUPLING
 from fem.materials.library import get_material
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from meshes.boxes import Slab, layered_box
 from solvers.heat.network import ActiveNetwork
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
 from solvers.heat.stepper import HeatStepper, Step
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 CENTIMETRE = (1e-2, 1e-2)
 AREA = 1e-4  # m^2

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from scipy.integrate import solve_ivp
 
@@ -14,13 +13,12 @@ from fem.constants import LORENZ
 from fem.interfaces.laws import Conductance, InterfaceLaw, TunnelJunction
 from fem.interfaces.markers import Perfect
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from meshes.boxes import Slab, layered_box
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.heat.stepper import HeatStepper
 from solvers.verification.heat.block import AREA, Block, metal
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 CHIP = (20e-6, 14e-6)
 LOWER, UPPER = 1e-6, 3e-6  # thicknesses, m

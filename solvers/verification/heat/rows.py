@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 from scipy.integrate import quad, solve_ivp
 from scipy.optimize import brentq
@@ -11,6 +10,7 @@ from scipy.optimize import brentq
 from fem.constants import LORENZ, MU0
 from fem.interfaces.laws import ElectronPhonon, PhononContact, TunnelJunction, phonon_boundary_conductance
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from solvers.heat.problem import Bath
 from solvers.verification.heat.block import AREA, Block, entropy_normal, entropy_super, metal
 from solvers.verification.heat.manufactured import (
@@ -21,8 +21,6 @@ from solvers.verification.heat.manufactured import (
     time_convergence,
 )
 from solvers.verification.report import Row
-
-Floats = npt.NDArray[np.float64]
 
 JUNCTION = 2e-6  # Ohm m^2: 20 mOhm on 1 cm^2
 

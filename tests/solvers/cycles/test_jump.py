@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
 from fem.materials.library import get_material
+from meshes.arrays import Floats
 from solvers.case.model import Case, load_case
 from solvers.cycles import run as run_module
 from solvers.cycles.ending import Steadiness
@@ -22,7 +22,6 @@ from solvers.output.result import Result
 from solvers.verification.heat.block import entropy_super
 from tests.solvers.conftest import NO_PICTURES, SQUARE_CELLS
 
-Floats = npt.NDArray[np.float64]
 FILM = Path(__file__).parents[3] / "cases" / "thin-film-decade.toml"
 COARSE = [*SQUARE_CELLS, *NO_PICTURES, "mesh.padding=5 mm", "mesh.largest_cell=1.5 mm"]
 COPPER, TANTALUM = 0.3e-6, 1e-10  # m^3

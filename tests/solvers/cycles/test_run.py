@@ -7,12 +7,12 @@ import signal
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 from scipy.optimize import brentq
 
 from fem.materials.library import get_material
+from meshes.arrays import Floats
 from solvers.case.model import Case, case_sha256, load_case
 from solvers.cycles import run as run_module
 from solvers.cycles.run import run as run_case
@@ -26,7 +26,6 @@ from solvers.simulation.events import PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
 from tests.solvers.conftest import CHIP_CELLS, NO_PICTURES
 
-Floats = npt.NDArray[np.float64]
 CASES = Path(__file__).parents[3] / "cases"
 COARSE = [*CHIP_CELLS, *NO_PICTURES, "solver.ramp_step=0.25", "cycle.repeat=1"]
 # Passes as soon as a step starts from the accepted pattern only, not from the nearest one solved before.

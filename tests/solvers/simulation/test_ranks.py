@@ -9,17 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 
+from meshes.arrays import Floats
 from solvers.case.model import Case, load_case
 from solvers.output.recorder import Recorder
 from solvers.simulation.events import CycleEnded, PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
 from tests.solvers.conftest import CHIP_CELLS
-
-Floats = npt.NDArray[np.float64]
 
 CASES = Path(__file__).parents[3] / "cases"
 CHANGES = [

@@ -10,7 +10,7 @@ import pytest
 import coldstack as cs
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in ("guide", "limits", "theory"))]
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in ("guide", "limits", "studies", "theory"))]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -112,3 +112,17 @@ def test_case_that_is_not_there(write: Write) -> None:
     path.write_text(path.read_text().replace("case.toml", "cas.toml"))
     with pytest.raises(InputError, match=r"study\.toml:1: case: .*no such case file; did you mean"):
         checked_plan(path)
+
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "cases" / "studies").glob("*.toml")), ids=lambda path: path.stem)
+def test_studies_that_come_along(path: Path) -> None:
+    assert len(checked_plan(path).members) > 4
+
+
+def test_the_study_of_the_docs(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    (tmp_path / "first.toml").write_text(text.replace("cases/", f"{ROOT}/cases/"), encoding="utf-8")
+    assert checked_plan(tmp_path / "first.toml").shape == (3, 4)

@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fem.materials.conduction import SMALLEST_U
+from meshes.arrays import Floats
 
 if TYPE_CHECKING:
     from solvers.heat.problem import HeatProblem
-
-Floats = npt.NDArray[np.float64]
 
 
 def heat(problem: HeatProblem, u: Floats, energy: Floats) -> Floats:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
-from meshes.arrays import Floats
+from meshes.arrays import Floats, Ints
 from meshes.stack import LayerGeometry, StackGeometry
 from meshes.stack_mesh import build_stack_mesh
 from meshes.tagged import TaggedMesh
@@ -66,7 +65,7 @@ def stack_field(comm: MPI.Intracomm, stack: StackGeometry, uneven: bool = False)
     return problem.solve(screening)
 
 
-def _midpoints(tagged: TaggedMesh, cells: npt.NDArray[np.int32]) -> Floats:
+def _midpoints(tagged: TaggedMesh, cells: Ints) -> Floats:
     geometry = tagged.mesh.geometry
     return np.asarray(geometry.x[geometry.dofmap[cells]].mean(axis=1) * tagged.length_unit)
 

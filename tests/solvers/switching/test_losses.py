@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from mpi4py import MPI
 from scipy.integrate import quad
@@ -15,6 +14,7 @@ from scipy.special import expit
 from fem.constants import LORENZ, MU0
 from fem.materials.library import get_material
 from fem.materials.material import Material
+from meshes.arrays import Floats
 from solvers.case.model import Case, load_case
 from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
@@ -24,7 +24,6 @@ from solvers.switching.losses import mean_overshoot
 from solvers.switching.transition import LEVEL_LIMIT, HystereticLaw, fractions_between, lossy_branch
 from tests.solvers.conftest import CHIP_CELLS, NO_PICTURES, SQUARE_CELLS
 
-Floats = npt.NDArray[np.float64]
 CASES = Path(__file__).parents[3] / "cases"
 TA = get_material("Ta")
 WIDTH = 1e-4

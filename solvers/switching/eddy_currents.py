@@ -58,7 +58,7 @@ class EddyCurrents:
         steps: number of accepted steps.
     """
 
-    SAVED = ("drive", "power", "moving", "left", "stops", "steps", "_dt", "_last_left")
+    SAVED = ("drive", "power", "moving", "left", "stops", "steps", "_dt", "_last_left", "_now_left")
 
     def __init__(
         self, field: FieldProblem, space: LayerwiseSpace, conductors: Sequence[Conductor], share: float = 1.0
@@ -80,7 +80,8 @@ class EddyCurrents:
         self._still: tuple[float, FieldSolution] | None = None
         self.drive, self.power, self.moving = 0.0, 0.0, False
         self.left, self.stops, self.steps = 0.0, 0, 0
-        self._dt, self._last_left = 0.0, np.inf
+        self._dt, self._last_left, self._now_left = 0.0, np.inf, np.inf
+        self._left_of: tuple[float, FieldSolution] | None = None
 
     # ---- steps -----------------------------------------------------------------------------------
     def set_cells(self, screening: Floats, normal: Floats) -> None:
@@ -95,8 +96,9 @@ class EddyCurrents:
         """Go on from the present field; returns the mean Joule heat of the step at the nodes, W (collective)."""
         heat = self.space.share_out(self.problem.cell_power(), self.layers)
         self.power = float(self.space.layer_sums(heat).sum())
-        if drive != self.drive:
-            self._last_left = np.inf
+        # The energy that was left before this step, and over which quasi-static field.
+        self._last_left = self._now_left if drive == self.drive else np.inf
+        self._left_of = self._still
         self.drive, self._dt, self.moving = drive, self.problem.dt, True
         self.steps += 1
         self.problem.accept(self.problem.solution)
@@ -122,10 +124,10 @@ class EddyCurrents:
             return DECAY_STEP * self._fastest
         if not self.moving:
             return None
-        still, before = self._still, self._last_left
-        energy = self._last_left = self.energy_left(drive)
+        energy = self._now_left = self.energy_left(drive)
         # Heat that the energy left does not pay for comes of the mass that fixes the gauge.
-        spurious = self._still is still and before - energy < 0.5 * self.power * self._dt
+        fallen = self._last_left - energy
+        spurious = self._still is self._left_of and fallen < 0.5 * self.power * self._dt
         if energy <= negligible or spurious:
             self.moving = False
             self.left += energy
@@ -158,7 +160,8 @@ class EddyCurrents:
     # ---- what a run goes on from -----------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         """Plain numbers that, with the accepted field, the next step starts from (collective)."""
-        return {name: getattr(self, name) for name in self.SAVED} | {"still": self._knows_still(self.drive)}
+        still = self._knows_still(self.drive) and self._still is self._left_of
+        return {name: getattr(self, name) for name in self.SAVED} | {"still": still}
 
     def restore(self, state: dict[str, Any], field: FieldSolution | None) -> None:
         """Go on from a state (collective).
@@ -171,10 +174,10 @@ class EddyCurrents:
             setattr(self, name, state[name])
         self.problem.accept(self.problem.no_field() if field is None else field)
         # Energies that are left are compared as long as they belong to one quasi-static field.
-        if not state["still"]:
-            self._still = None
-        elif not self._knows_still(self.drive):
+        self._left_of = None
+        if state["still"]:
             self._quasi_static(self.drive)
+            self._left_of = self._still
 
 
 def _gaps(tagged: StackMesh) -> Ints:

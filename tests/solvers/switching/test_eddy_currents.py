@@ -103,7 +103,7 @@ def test_heat_of_two_blocks_ends_in_the_right_one(case_file: Path) -> None:
     rate = 1e-3
     exact = {"eddy lower": block_power(THICK_TA, TANTALUM, rate), "eddy upper": block_power(THICK_CU, COPPER, rate)}
     assert exact["eddy upper"] / (SIZE**2 * THICK_CU) == pytest.approx(4.46e-3 * 0.8115, rel=1e-2)
-    for name, power in sim._heating_power.items():
+    for name, power in sim.network.heating_power.items():
         assert sim.scale * power == pytest.approx(exact[name], rel=3e-3), name
     gained = sim.totals().energy - start.energy
     lost = [sim.ledger.lost[f"eddy {name}"] for name in sim.heat.space.names]
@@ -137,7 +137,7 @@ def test_slow_ramps_lose_in_proportion_to_their_rate(case_file: Path, ramp: floa
     settling = 2 * MU0 * THICK_CU**2 / COPPER / np.pi**2 / ramp + 1e-3
     for name, heat in sim.ledger.lost.items():
         assert heat / twice.ledger.lost[name] == pytest.approx(2.0, rel=settling), name
-        assert sim._heating_power[name] == pytest.approx(16 * twice._heating_power[name], rel=2e-3), (
+        assert sim.network.heating_power[name] == pytest.approx(16 * twice.network.heating_power[name], rel=2e-3), (
             name
         )  # quarter: 4 x 4
 
@@ -149,7 +149,7 @@ def test_decay_in_a_hold_turns_its_energy_into_heat(case_file: Path) -> None:
     left, lost = sim.eddy.energy_left(sim.drive_value()), sum(sim.ledger.lost.values())
     run(sim, 2)
     assert sim.eddy.stops == 1
-    assert not sim._heating_power
+    assert not sim.network.heating_power
     heat = (sum(sim.ledger.lost.values()) - lost) / sim.scale
     # Backward Euler loses part of the energy: half a step over the decay time.
     assert sim.eddy.left < 1e-3 * left

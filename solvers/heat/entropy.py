@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from meshes.arrays import Bools, Floats
 
 if TYPE_CHECKING:
     from solvers.heat.network import ActiveNetwork
     from solvers.heat.parts import Flow
     from solvers.heat.storage import Bools, Stored
 
-Floats = npt.NDArray[np.float64]
 
 # Nodes whose u changes by less than this part of it count at their mean temperature (error of second order in it).
 SMALL_CHANGE = 1e-4

@@ -8,7 +8,7 @@ from typing import Any
 from solvers.case.model import Case
 from solvers.case.overrides import entry_number
 from solvers.errors import InputError, choices
-from solvers.studies.file import LocatedStudy
+from solvers.studies.file import Located
 
 _CYCLE = (
     *("cycle", "T_cold_K", "T_working_min_K", "T_working_max_K", "Q_cold_J", "Q_hot_J", "work_J"),
@@ -34,7 +34,7 @@ SUMMARY: dict[str, tuple[str, ...] | None] = {
 }
 
 
-def check_collected(study: LocatedStudy, case: Case) -> None:
+def check_collected(study: Located[Any], case: Case) -> None:
     """Whether all that is collected will be in the summary of a run, as far as can be known before.
 
     Args:

@@ -111,8 +111,6 @@ def run_members(
             raise ComputationError(
                 f"the engine of the study failed: {error} (see {log}); start it again to go on"
             ) from error
-        finally:
-            ended()
 
 
 def _member(points: Any, persis_info: Any, specs: dict[str, Any], info: dict[str, Any]) -> Any:

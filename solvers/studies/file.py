@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, PlainValidator, ValidationError, model_validator
 
@@ -92,8 +92,8 @@ def _sample(raw: object) -> Sample:
 Values = Annotated[list[Any] | Range, PlainValidator(_values)]
 
 
-class StudyFile(Block):
-    """What a study file may contain."""
+class VariedCase(Block):
+    """What study and optimisation files have in common."""
 
     case: str = Field(description="Case file that all members start from, its path relative to this file (no unit)")
     name: str | None = Field(default=None, description="Name for tables and figures; left out: the file's (no unit)")
@@ -102,36 +102,50 @@ class StudyFile(Block):
     vary: dict[str, Values] = Field(
         default={}, description="What varies, keys as for --set: lists, linear or log ranges; all are combined"
     )
+    collect: dict[str, str] = Field(
+        default={"T_cold": "results.T_cold_final_K"},
+        description="What is collected: a name for a key of summary.json (no unit)",
+    )
+
+    def varied(self) -> dict[Keys, list[Any] | Range]:
+        """All that varies, by its place in the file."""
+        return {("vary", key): values for key, values in self.vary.items()}
+
+    def common_problems(self) -> list[Problem]:
+        """Nothing varies, nothing is collected, or a key is given twice."""
+        problems = []
+        if not self.varied():
+            words = f'nothing varies; give a key, such as "layer.working.thickness" = {_RANGE}'
+            problems.append(Problem(("vary",), words))
+        seen: set[str] = set()
+        for path in self.varied():
+            key = str(path[-1])
+            if key in seen or key in self.set:
+                words = "is given a second time ([set], [vary] and [[together]] exclude each other)"
+                problems.append(Problem(path, words))
+            seen.add(key)
+        if not self.collect:
+            problems.append(Problem(("collect",), 'nothing is collected; give T_cold = "results.T_cold_final_K"'))
+        return problems
+
+
+class StudyFile(VariedCase):
+    """What a study file may contain."""
+
     together: list[dict[str, Values]] = Field(
         default=[], description="Keys that vary together, value by value: one dimension of the study for each block"
     )
     sample: Annotated[Sample, PlainValidator(_sample)] | None = Field(
         default=None, description="Draw points from the ranges in place of combining all values"
     )
-    collect: dict[str, str] = Field(
-        default={"T_cold": "results.T_cold_final_K"},
-        description="What is collected: a name for a key of summary.json (no unit)",
-    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = []
-        if not self.vary and not self.together:
-            problems.append(
-                Problem(("vary",), f'nothing varies; give a key, such as "layer.working.thickness" = {_RANGE}')
-            )
+        problems = self.common_problems()
         if self.sample is not None and self.together:
-            problems.append(
-                Problem(("together",), "a sample draws from the ranges of [vary]; leave one of the two out")
-            )
-        seen: set[str] = set()
+            words = "a sample draws from the ranges of [vary]; leave one of the two out"
+            problems.append(Problem(("together",), words))
         for path, values in self.varied().items():
-            key = str(path[-1])
-            if key in seen or key in self.set:
-                problems.append(
-                    Problem(path, "is given a second time ([set], [vary] and [[together]] exclude each other)")
-                )
-            seen.add(key)
             if self.sample is not None and (not isinstance(values, Range) or values.points is not None):
                 words = "a sample draws from a range without points, such as"
                 problems.append(Problem(path, f'{words} {{ linear = ["1 um", "3 um"] }}'))
@@ -144,15 +158,13 @@ class StudyFile(Block):
             elif len(set(counts.values())) > 1:
                 listed = ", ".join(f"{key}: {count}" for key, count in counts.items())
                 problems.append(Problem(("together", number), f"the keys need as many values each ({listed})"))
-        if not self.collect:
-            problems.append(Problem(("collect",), 'nothing is collected; give T_cold = "results.T_cold_final_K"'))
         if problems:
             raise CaseProblems(problems)
         return self
 
     def varied(self) -> dict[Keys, list[Any] | Range]:
         """All that varies, by its place in the file."""
-        paths: dict[Keys, list[Any] | Range] = {("vary", key): values for key, values in self.vary.items()}
+        paths = super().varied()
         for number, block in enumerate(self.together):
             paths |= {("together", number, key): values for key, values in block.items()}
         return paths
@@ -163,9 +175,12 @@ def len_of(values: list[Any] | Range) -> int:
     return len(values) if isinstance(values, list) else values.points or 0
 
 
+File = TypeVar("File", bound=VariedCase)
+
+
 @dataclass(frozen=True)
-class LocatedStudy:
-    """A study file and where each of its keys stands.
+class Located(Generic[File]):
+    """A study or optimisation file and where each of its keys stands.
 
     Attributes:
         path: the file.
@@ -174,7 +189,7 @@ class LocatedStudy:
     """
 
     path: Path
-    file: StudyFile
+    file: File
     places: Mapping[Keys, str]
 
     def place(self, keys: Keys) -> str:
@@ -187,7 +202,7 @@ class LocatedStudy:
         return self.file.name or self.path.stem
 
 
-def read_study(path: Path) -> LocatedStudy:
+def read_study(path: Path) -> Located[StudyFile]:
     """Read a study file.
 
     Args:
@@ -196,10 +211,15 @@ def read_study(path: Path) -> LocatedStudy:
     Raises:
         InputError: with one line for each mistake found in the file itself.
     """
-    text = read_text(path, "study file")
+    return read_located(path, StudyFile, "study file")
+
+
+def read_located(path: Path, model: type[File], kind: str) -> Located[File]:
+    """Read a file of a kind; see `read_study`."""
+    text = read_text(path, kind)
     data = parse_toml(text, str(path))
     places = {keys: f"{path}:{line}" for keys, line in key_lines(text).items()}
     try:
-        return LocatedStudy(path, StudyFile.model_validate(data), places)
+        return Located(path, model.model_validate(data), places)
     except ValidationError as error:
-        raise InputError(describe(problems_of(error, StudyFile), data, places, str(path))) from None
+        raise InputError(describe(problems_of(error, model), data, places, str(path))) from None

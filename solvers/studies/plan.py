@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from solvers.case.model import Case, case_sha256, check_case
 from solvers.case.overrides import set_value
 from solvers.case.quantities import show
 from solvers.errors import InputError
-from solvers.studies.file import LocatedStudy, Range, Sample
+from solvers.studies.file import Located, Range, Sample, StudyFile
 from solvers.studies.units import unit_of_input
 
 
@@ -78,7 +78,7 @@ class Plan:
         sample: how the members were drawn, if they were.
     """
 
-    study: LocatedStudy
+    study: Located[Any]
     variables: tuple[Variable, ...]
     dimensions: tuple[tuple[int, ...], ...]
     shape: tuple[int, ...]
@@ -92,7 +92,7 @@ class Plan:
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
-def make_plan(study: LocatedStudy) -> Plan:
+def make_plan(study: Located[StudyFile]) -> Plan:
     """All members of a study, each checked.
 
     Args:
@@ -101,93 +101,109 @@ def make_plan(study: LocatedStudy) -> Plan:
     Raises:
         InputError: a key or value does not fit the case; one line with its place in the study file.
     """
-    builder = _Builder(study)
-    varied = study.file.varied()
-    paths = list(varied)
-    # The ends of the ranges, as the case reads them: in SI, with its own messages for what is wrong.
-    first, last = (builder.case({path: _end(values, end) for path, values in varied.items()}) for end in (0, -1))
-    names = _short_names([str(path[-1]) for path in paths])
-    variables = []
-    for path, name in zip(paths, names, strict=True):
-        values = varied[path]
-        keys, key = builder.keys[path], str(path[-1])
-        ends, log = None, False
-        if isinstance(values, Range):
-            ends, log = _checked_ends(first, last, keys, values, f"{study.place(path)}: {key}"), values.spacing == "log"
-        variables.append(Variable(key, name, unit_of_input(first, keys), log, ends))
-    raw = [_raw_values(variable, varied[path]) for variable, path in zip(variables, paths, strict=True)]
+    builder = Builder(study)
+    paths, variables = builder.paths, builder.variables
     sample = study.file.sample
     if sample is not None:
         points = _sampled(sample, variables)
-        raw = [[_like(point, builder.value(first, paths[j])) for point in points[:, j]] for j in range(len(paths))]
+        raw = [[builder.like(j, point) for point in points[:, j]] for j in range(len(paths))]
         dimensions: tuple[tuple[int, ...], ...] = (tuple(range(len(paths))),)
     else:
+        raw = [builder.values(j) for j in range(len(paths))]
         dimensions = tuple(tuple(group) for group in _groups(paths))
-        raw = [
-            [_like(value, builder.value(first, path)) for value in values]
-            if isinstance(varied[path], Range)
-            else values
-            for path, values in zip(paths, raw, strict=True)
-        ]
     shape = tuple(len(raw[group[0]]) for group in dimensions)
-    members = builder.members(paths, raw, dimensions, shape)
+    members: list[Member] = []
+    for index in itertools.product(*(range(count) for count in shape)):
+        number = {j: i for i, group in zip(index, dimensions, strict=True) for j in group}
+        values = [raw[j][number[j]] for j in range(len(paths))]
+        try:
+            members.append(builder.member(index, values))
+        except InputError as error:
+            which = ", ".join(f"{path[-1]} = {show(value)}" for path, value in zip(paths, values, strict=True))
+            lines = [f"{line} (member {len(members)}: {which})" for line in error.lines]
+            raise InputError("\n".join(lines)) from None
     return Plan(study, tuple(variables), dimensions, shape, tuple(members), sample)
 
 
-class _Builder:
-    """Puts values into the case of a study."""
+class Builder:
+    """Puts values of what varies into the case of a study.
 
-    def __init__(self, study: LocatedStudy) -> None:
+    Attributes:
+        varied: lists and ranges by their places in the study file.
+        paths: these places.
+        variables: what varies.
+        first: the case with the first values.
+    """
+
+    def __init__(self, study: Located[Any]) -> None:
+        """Read the case.
+
+        Raises:
+            InputError: the case cannot be read, or a key or value does not fit it.
+        """
         self.study = study
         self.source = str(study.path.parent / study.file.case)
         try:
-            self.data, self.places = read_case_file(Path(self.source), Case)
+            self._data, self._places = read_case_file(Path(self.source), Case)
         except InputError as error:
             raise InputError("\n".join(f"{study.place(('case',))}: case: {line}" for line in error.lines)) from None
-        self.keys: dict[Keys, Keys] = {}
+        self._keys: dict[Keys, Keys] = {}
         for key, value in study.file.set.items():
-            self._put(self.data, self.places, ("set", key), value)
+            self._put(self._data, self._places, ("set", key), value)
+        self.varied = study.file.varied()
+        self.paths = list(self.varied)
+        # The ends of the ranges, as the case reads them: in SI, with its own messages for what is wrong.
+        self.first, last = (self._case([_end(values, end) for values in self.varied.values()]) for end in (0, -1))
+        self.variables: list[Variable] = []
+        names = _short_names([str(path[-1]) for path in self.paths])
+        for (path, values), name in zip(self.varied.items(), names, strict=True):
+            keys, key = self._keys[path], str(path[-1])
+            ends, log = None, False
+            if isinstance(values, Range):
+                ends = _checked_ends(self.first, last, keys, values, f"{study.place(path)}: {key}")
+                log = values.spacing == "log"
+            self.variables.append(Variable(key, name, unit_of_input(self.first, keys), log, ends))
 
     def _put(self, data: dict[str, Any], places: dict[Keys, str], path: Keys, value: Any) -> None:
         key, place = str(path[-1]), self.study.place(path)
         keys = set_value(data, key.split("."), value, f"{place}: {key}")
-        self.keys[path] = keys
+        self._keys[path] = keys
         for count in range(1, len(keys)):
             places.setdefault(keys[:count], place)
         places[keys] = place
 
-    def case(self, values: Mapping[Keys, Any]) -> Case:
-        """The case with the values set."""
-        data, places = copy.deepcopy(self.data), dict(self.places)
-        for path, value in values.items():
+    def _case(self, values: Sequence[Any]) -> Case:
+        data, places = copy.deepcopy(self._data), dict(self._places)
+        for path, value in zip(self.paths, values, strict=True):
             self._put(data, places, path, value)
         return check_case(data, places, self.source)
 
-    def value(self, case: Case, path: Keys) -> Any:
-        """The value of a variable in a checked case."""
-        return value_at(case, self.keys[path])
+    def member(self, index: tuple[int, ...], values: Sequence[Any]) -> Member:
+        """The checked member with these values of the variables.
 
-    def members(
-        self,
-        paths: Sequence[Keys],
-        raw: Sequence[Sequence[Any]],
-        dimensions: Sequence[Sequence[int]],
-        shape: Sequence[int],
-    ) -> list[Member]:
-        """The checked members."""
-        members: list[Member] = []
-        for index in itertools.product(*(range(count) for count in shape)):
-            values = {paths[j]: raw[j][i] for i, group in zip(index, dimensions, strict=True) for j in group}
-            try:
-                case = self.case(values)
-            except InputError as error:
-                which = ", ".join(f"{path[-1]} = {show(value)}" for path, value in values.items())
-                raise InputError(
-                    "\n".join(f"{line} (member {len(members)}: {which})" for line in error.lines)
-                ) from None
-            read = tuple(self.value(case, path) for path in paths)
-            members.append(Member(index, read, case, case_sha256(case)))
-        return members
+        Raises:
+            InputError: they make no case.
+        """
+        case = self._case(values)
+        read = tuple(value_at(case, self._keys[path]) for path in self.paths)
+        return Member(index, read, case, case_sha256(case))
+
+    def is_whole(self, j: int) -> bool:
+        """Whether the case has whole numbers for a variable."""
+        return isinstance(value_at(self.first, self._keys[self.paths[j]]), int)
+
+    def like(self, j: int, value: float) -> float | int:
+        """A value of a range, whole where the case has whole numbers."""
+        return round(value) if self.is_whole(j) else float(value)
+
+    def values(self, j: int) -> list[Any]:
+        """The values of a list or of a range with points."""
+        values = self.varied[self.paths[j]]
+        ends = self.variables[j].ends
+        if isinstance(values, list) or ends is None or values.points is None:
+            return values if isinstance(values, list) else []
+        spaced = np.geomspace if self.variables[j].log else np.linspace
+        return [self.like(j, value) for value in spaced(*ends, values.points)]
 
 
 def value_at(case: Case, keys: Keys) -> Any:
@@ -236,20 +252,6 @@ def _checked_ends(first: Case, last: Case, keys: Keys, values: Range, prefix: st
     if values.spacing == "log" and low <= 0:
         raise InputError(f"{prefix}: a log range starts above zero, not at {show(values.ends[0])}")
     return float(low), float(high)
-
-
-def _raw_values(variable: Variable, values: list[Any] | Range) -> list[Any]:
-    if isinstance(values, list):
-        return values
-    if variable.ends is None or values.points is None:
-        return []
-    spaced = np.geomspace if variable.log else np.linspace
-    return [float(value) for value in spaced(*variable.ends, values.points)]
-
-
-def _like(value: float, example: object) -> float | int:
-    """A whole number where the case has whole numbers."""
-    return round(value) if isinstance(example, int) else float(value)
 
 
 def _sampled(sample: Sample, variables: Sequence[Variable]) -> Floats:

@@ -16,6 +16,7 @@ from solvers.studies.plan import Plan, make_plan
 from solvers.studies.progress import StudyProgress, duration
 from solvers.studies.study import BALANCES, TEXTS, Study, member_results, write_study
 
+LOOK = 0.5  # s between looks at the members' folders
 WRITING_SHARE = 0.02  # of the time may be spent on the dataset
 
 
@@ -70,17 +71,19 @@ def run_study(
         at_once = max(1, cores() // ranks)
         progress = StudyProgress(len(members), len(members) - len(missing), at_once, quiet)
 
-        def ended() -> None:
-            keeper.look()
+        def ended(last: bool = False) -> None:
+            if not keeper.look(last):
+                return
             states = [keeper.results[member.sha]["status"] for member in members]
             done = states.count(DONE)
             progress.show(done, len(states) - states.count(MISSING) - done)
 
         try:
-            ended()
+            ended(last=True)
             if missing:
                 run_members(folder, [member.sha for member in missing], ranks, at_once, member_time, ended)
         finally:
+            ended(last=True)
             progress.close()
             keeper.write()
         if not any(result["status"] == DONE for result in keeper.results.values()):
@@ -100,11 +103,14 @@ class _Keeper:
             if member.sha not in self.results:
                 self.results[member.sha] = member_results(folder, member.sha, self.collect)
         self.missing = {sha for sha, result in self.results.items() if result["status"] == MISSING}
-        self.wait, self.last = 0.0, float("-inf")
+        self.wait, self.last, self.looked = 0.0, float("-inf"), float("-inf")
         self.write()
 
-    def look(self) -> None:
-        """Read what has ended, and write if it is time."""
+    def look(self, last: bool = False) -> bool:
+        """Read what has ended and write if it is time; False if the last look (`last`: whenever) was just now."""
+        if time.monotonic() - self.looked < LOOK and not last:
+            return False
+        self.looked = time.monotonic()
         ended = [sha for sha in self.missing if (self.folder.member(sha) / "record.json").is_file()]
         for sha in ended:
             self.results[sha] = member_results(self.folder, sha, self.collect)
@@ -112,6 +118,7 @@ class _Keeper:
         self.changed |= bool(ended)
         if self.changed and time.monotonic() - self.last > self.wait:
             self.write()
+        return True
 
     def write(self) -> None:
         """Write the dataset."""

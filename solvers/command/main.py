@@ -131,6 +131,32 @@ def study(
 
 
 @app.command()
+def optimise(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OPT", help="Optimisation file (TOML), such as cases/studies/chip.toml.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder: new, or that of this search to go on.", show_default="results/OPT"),
+    ] = None,
+    member_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help='Stop a member after this, such as "10 min".', show_default="never"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Search the best values of a case within bounds and constraints."""
+    if _launched_rank() is not None:
+        raise InputError("coldstack optimise: start it without mpirun: it starts each member on its own ranks")
+    from solvers.command.study import optimise_command
+
+    optimise_command(file, output or Path("results") / file.stem, member_time, quiet)
+
+
+@app.command()
 def mesh(
     case: CaseFile,
     output: Annotated[

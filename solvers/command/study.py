@@ -1,14 +1,20 @@
-"""The command `coldstack study`: the text around a study."""
+"""The commands `coldstack study` and `coldstack optimise`: the text around a study."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
 
 from solvers.case.quantities import Duration, Quantity
 from solvers.errors import InputError
 from solvers.studies.folder import MISSING
 from solvers.studies.run import checked_plan, describe_plan, estimate, run_study
+from solvers.studies.study import Study
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def study_command(file: Path, output: Path, member_time: str | None, dry_run: bool, quiet: bool) -> None:
@@ -32,7 +38,41 @@ def study_command(file: Path, output: Path, member_time: str | None, dry_run: bo
         study = run_study(plan, output, seconds, only=1, quiet=True)
         print(estimate(plan, study))
         return
-    study = run_study(plan, output, seconds, quiet=quiet)
+    _finish(run_study(plan, output, seconds, quiet=quiet), f"coldstack study {file} --output {output}", quiet)
+
+
+def optimise_command(file: Path, output: Path, member_time: str | None, quiet: bool) -> None:
+    """Search the best values of a case, draw the figures and say what came out.
+
+    Args:
+        file: optimisation file.
+        output: new folder, or that of this optimisation.
+        member_time: such as "10 min"; None: no limit.
+        quiet: print nothing.
+
+    Raises:
+        InputError: the input is wrong; nothing was started.
+        ComputationError: no member could be computed within the constraints.
+    """
+    from solvers.studies.search import run_search
+    from solvers.studies.search_file import read_search
+
+    seconds = _seconds(member_time)
+    search, builder, limits = read_search(file)
+    study = run_search(search, builder, limits, output, seconds, quiet)
+    _finish(study, f"coldstack optimise {file} --output {output}", quiet)
+    if not quiet:
+        best = study.dataset.isel(member=study.dataset["best"].values == 1)
+        for number in range(min(best.sizes["member"], 10)):
+            row = best.isel(member=number)
+            inputs = [name for name in best.coords if name != "member"]
+            names = [*inputs, *map(str, np.atleast_1d(study.dataset.attrs["results"]))]
+            print(f"best: member {int(row['member'])}:", ", ".join(_value(row[name]) for name in names))
+        print(output / "best.toml")
+
+
+def _finish(study: Study, again: str, quiet: bool) -> None:
+    """Draw the figures; say what failed and where all is."""
     figures = study.plot()
     if quiet:
         return
@@ -41,8 +81,8 @@ def study_command(file: Path, output: Path, member_time: str | None, dry_run: bo
             print(f"{name}: {text}")
     missing = int((study.dataset["status"] == MISSING).sum())
     if missing:
-        print(f"{missing} members were interrupted; go on with: coldstack study {file} --output {output}")
-    print(*[str(path) for path in [*figures, output / "study.csv", output / "study.nc"]], sep="\n")
+        print(f"{missing} members were interrupted; go on with: {again}")
+    print(*[str(path) for path in [*figures, study.folder / "study.csv", study.folder / "study.nc"]], sep="\n")
 
 
 def _seconds(text: str | None) -> float | None:
@@ -53,3 +93,9 @@ def _seconds(text: str | None) -> float | None:
         return float(quantity.parse(text))
     except ValueError as error:
         raise InputError(f"--member-time: {error}") from None
+
+
+def _value(value: xr.DataArray) -> str:
+    number = value.item()
+    text = f"{number:.6g}" if isinstance(number, float) else str(number)
+    return f"{value.name} = {text} {value.attrs.get('units', '')}".strip()

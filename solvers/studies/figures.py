@@ -148,14 +148,16 @@ def _effects(dataset: xr.Dataset, result: xr.DataArray) -> Figure:
     figure = new_figure(4.2 * len(inputs), 4.4, str(dataset.attrs["title"]))
     for axes, values in zip(figure.subplots(1, len(inputs), sharey=True, squeeze=False)[0], inputs, strict=True):
         axes.plot(values.values, result.values, "o", markersize=4, alpha=0.5)
+        _input_axis(axes, values)
+        if _spans(result.values):
+            axes.set_yscale("log")
+        if not _is_number(values):
+            continue
         good = np.isfinite(result.values)
         order = np.argsort(values.values[good])
         parts = [part for part in np.array_split(order, max(2, min(10, good.sum() // 5))) if len(part)]
         means = [(values.values[good][part].mean(), result.values[good][part].mean()) for part in parts]
         axes.plot(*np.transpose(means), "-", color=INK, label="mean of neighbours")
-        _input_axis(axes, values)
-        if _spans(result.values):
-            axes.set_yscale("log")
     figure.axes[0].set_ylabel(label(result))
     figure.axes[0].legend(fontsize="small")
     return figure

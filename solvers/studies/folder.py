@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from solvers.errors import InputError
-from solvers.studies.plan import Member, Plan
+from solvers.studies.plan import Member
 
 DONE, FAILED, TIMED_OUT, MISSING = "done", "failed", "timed out", "missing"
 LOCK_WAIT = 20.0  # s that members of a run that was killed have to end
@@ -44,8 +44,8 @@ class StudyFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
 
-    def check(self, plan: Plan) -> None:
-        """Whether the folder is new, empty or that of this study.
+    def check(self, identity: str) -> None:
+        """Whether the folder is new, empty or that of the study with this identity.
 
         Raises:
             InputError: it is another study's, or something else's.
@@ -58,13 +58,13 @@ class StudyFolder:
                 raise InputError(f"{self.path}: cannot be written, because of {parent}")
             return
         try:
-            identity = json.loads((self.path / "study.json").read_text(encoding="utf-8"))["identity"]
+            found = json.loads((self.path / "study.json").read_text(encoding="utf-8"))["identity"]
         except (OSError, ValueError, KeyError):
             raise InputError(f"{self.path}: holds something else; choose another folder with --output DIR") from None
-        if identity != plan.identity:
+        if found != identity:
             raise InputError(f"{self.path}: is the folder of another study; choose another one with --output DIR")
 
-    def open(self, plan: Plan) -> IO[str]:
+    def open(self, identity: str, file: Path) -> IO[str]:
         """Make the folder or go on in it; nobody else can until the returned file is closed.
 
         Raises:
@@ -82,8 +82,8 @@ class StudyFolder:
                     lock.close()
                     raise InputError(f"{self.path}: the study is running in this folder") from None
                 time.sleep(0.2)
-        text = plan.study.path.read_text(encoding="utf-8-sig")
-        write_text(self.path / "study.json", json.dumps({"identity": plan.identity, "file": text}, indent=2))
+        text = file.read_text(encoding="utf-8-sig")
+        write_text(self.path / "study.json", json.dumps({"identity": identity, "file": text}, indent=2))
         (self.path / "engine").mkdir(exist_ok=True)
         return lock
 

@@ -14,7 +14,7 @@ from solvers.studies.file import read_study
 from solvers.studies.folder import DONE, MISSING, StudyFolder
 from solvers.studies.plan import Plan, make_plan
 from solvers.studies.progress import StudyProgress, duration
-from solvers.studies.study import BALANCES, TEXTS, Study, member_results, write_study
+from solvers.studies.study import Study, check_names, member_results, write_study
 
 LOOK = 0.5  # s between looks at the members' folders
 WRITING_SHARE = 0.02  # of the time may be spent on the dataset
@@ -32,10 +32,7 @@ def checked_plan(path: Path) -> Plan:
     study = read_study(path)
     plan = make_plan(study)
     check_collected(study, plan.members[0].case)
-    taken = [*(variable.name for variable in plan.variables), *BALANCES, *TEXTS, "member"]
-    for name in study.file.collect:
-        if name in taken:
-            raise InputError(f"{study.place(('collect', name))}: collect.{name}: the name is taken by another column")
+    check_names(study, plan.variables)
     ranks, here = study.file.ranks, cores()
     if ranks > here:
         raise InputError(f"{study.place(('ranks',))}: ranks: a member needs {ranks} cores, and there are {here}")
@@ -60,8 +57,8 @@ def run_study(
         KeyboardInterrupt: stopped by a signal.
     """
     folder = StudyFolder(output)
-    folder.check(plan)
-    with folder.open(plan):
+    folder.check(plan.identity)
+    with folder.open(plan.identity, plan.study.path):
         keeper = _Keeper(folder, plan)
         members = list({member.sha: member for member in plan.members[:only]}.values())
         missing = [member for member in members if keeper.results[member.sha]["status"] == MISSING]

@@ -24,10 +24,12 @@ def sensitivities(dataset: xr.Dataset, name: str) -> dict[str, dict[str, float]]
         name: of the result.
 
     Returns:
-        By kind of index and by input; None if there are too few members, a result is missing among Saltelli samples,
-        or the result does not vary.
+        By kind of index and by input; None if there are too few members, an input is a choice, a result is missing
+        among Saltelli samples, or the result does not vary.
     """
     inputs = [dataset[coordinate] for coordinate in dataset.coords if coordinate != "member"]
+    if any("low" not in values.attrs for values in inputs):  # choices, which SALib does not take
+        return None
     result = dataset[name].values
     good = np.isfinite(result)
     saltelli = dataset.attrs.get("sample") == "saltelli"

@@ -13,8 +13,9 @@ import numpy as np
 
 from solvers.errors import InputError
 from solvers.studies.collect import number
+from solvers.studies.file import Located
 from solvers.studies.folder import DONE, StudyFolder
-from solvers.studies.plan import Plan
+from solvers.studies.plan import Plan, Variable
 from solvers.studies.units import unit_of_result
 
 if TYPE_CHECKING:
@@ -33,6 +34,20 @@ TEXTS = {
     "error": "why it is not done",
     "case_sha256": "hash of its case",
 }
+# What a search adds.
+FLAGS = {"feasible": "1 if the constraints are met", "best": "1 if none is better (in all objectives)"}
+
+
+def check_names(study: Located[Any], variables: Sequence[Variable]) -> None:
+    """Whether the names of what is collected are free.
+
+    Raises:
+        InputError: a name is that of an input or of something that every dataset has.
+    """
+    taken = [*(variable.name for variable in variables), *BALANCES, *TEXTS, *FLAGS, "member"]
+    for name in study.file.collect:
+        if name in taken:
+            raise InputError(f"{study.place(('collect', name))}: collect.{name}: the name is taken by another column")
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,12 @@ class Study:
         """Draw the figures of the study; returns their paths."""
         from solvers.studies.figures import plot_study
 
-        return plot_study(self.dataset, self.folder / "figures")
+        pictures = plot_study(self.dataset, self.folder / "figures")
+        if "feasible" in self.dataset:
+            from solvers.studies.search_figures import plot_search
+
+            pictures += plot_search(self.dataset, self.folder / "figures")
+        return pictures
 
 
 def member_results(folder: StudyFolder, sha: str, collect: Mapping[str, str]) -> dict[str, Any]:
@@ -87,12 +107,13 @@ def member_results(folder: StudyFolder, sha: str, collect: Mapping[str, str]) ->
     }
 
 
-def make_dataset(plan: Plan, results: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+def make_dataset(plan: Plan, results: Sequence[Mapping[str, Any]], more: Mapping[str, Any] | None = None) -> xr.Dataset:
     """The dataset of a study.
 
     Args:
         plan: the study.
         results: of each member, see `member_results`.
+        more: attributes of the dataset.
     """
     import xarray as xr
 
@@ -121,7 +142,9 @@ def make_dataset(plan: Plan, results: Sequence[Mapping[str, Any]]) -> xr.Dataset
     whole: dict[str, Any] = {"start_K": float(start[0])} if len(start) == 1 else {}
     whole |= {"title": plan.study.name, "case": plan.study.file.case, "ranks": plan.study.file.ranks}
     sampling = {} if plan.sample is None else {"sample": plan.sample.method, "seed": plan.sample.seed}
-    return xr.Dataset(data, coordinates, {**whole, **sampling, "results": list(plan.study.file.collect)})
+    return xr.Dataset(
+        data, coordinates, {**whole, **sampling, "results": list(plan.study.file.collect), **(more or {})}
+    )
 
 
 def _dimension(plan: Plan, group: Sequence[int]) -> str:
@@ -135,7 +158,7 @@ def _attributes(plan: Plan, key: str) -> dict[str, str]:
     if key in BALANCES:
         unit, meaning = BALANCES[key]
         return {"units": unit, "long_name": meaning}
-    return {"long_name": TEXTS[key]}
+    return {"long_name": (TEXTS | FLAGS)[key]}
 
 
 def _array(values: Sequence[Any]) -> Any:
@@ -145,9 +168,11 @@ def _array(values: Sequence[Any]) -> Any:
     return np.array([value if isinstance(value, str) else str(value) for value in values])
 
 
-def write_study(folder: Path, plan: Plan, results: Sequence[Mapping[str, Any]]) -> None:
+def write_study(
+    folder: Path, plan: Plan, results: Sequence[Mapping[str, Any]], more: Mapping[str, Any] | None = None
+) -> None:
     """Write study.nc and study.csv, each whole or not at all."""
-    dataset = make_dataset(plan, results)
+    dataset = make_dataset(plan, results, more)
     part = folder / "study.nc.part"
     dataset.to_netcdf(part, engine="h5netcdf")
     os.replace(part, folder / "study.nc")

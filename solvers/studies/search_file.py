@@ -1,0 +1,108 @@
+"""The optimisation file: what is searched, for which objective, under which constraints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PlainValidator, model_validator
+
+from solvers.case.quantities import Quantity, WholeNumber, show
+from solvers.errors import CaseProblems, InputError, Problem, choices
+from solvers.studies.collect import check_collected
+from solvers.studies.engine import cores
+from solvers.studies.file import Located, Range, VariedCase, read_located
+from solvers.studies.plan import Builder
+from solvers.studies.study import BALANCES, check_names
+from solvers.studies.units import unit_of_result
+
+
+def _limit(raw: object) -> dict[str, Any]:
+    """Bounds of a result."""
+    if not isinstance(raw, dict) or not raw or not raw.keys() <= {"above", "below"}:
+        raise ValueError('needs { above = ... }, { below = ... } or both, such as { below = "80 mK" }')
+    return raw
+
+
+def _seed(raw: object) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:
+        raise ValueError(f"needs a whole number from 0 on, not {show(raw)}")
+    return raw
+
+
+class SearchFile(VariedCase):
+    """What an optimisation file may contain."""
+
+    method: Literal["tpe", "nsga2", "nelder-mead"] = Field(
+        default="tpe",
+        description='"tpe" (many variables of any kind, noise), "nsga2" (two objectives) or "nelder-mead" (few smooth '
+        "variables, one member at a time)",
+    )
+    evaluations: WholeNumber = Field(description="Members to compute (-)")
+    seed: Annotated[int, PlainValidator(_seed)] = Field(default=0, description="Seed of the search (-)")
+    minimise: list[str] = Field(default=[], description="Collected results to make small: one, or two for a front")
+    maximise: list[str] = Field(default=[], description="Collected results to make large")
+    constraint: dict[str, Annotated[dict[str, Any], PlainValidator(_limit)]] = Field(
+        default={}, description="Bounds of collected results, or of the number of warnings: above, below"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        problems = self.common_problems()
+        objectives = [*self.minimise, *self.maximise]
+        if not 1 <= len(objectives) <= 2 or len(set(objectives)) < len(objectives):
+            problems.append(
+                Problem(("minimise",), 'give one or two different objectives, such as minimise = ["T_cold"]')
+            )
+        for key, names in (("minimise", self.minimise), ("maximise", self.maximise), ("constraint", self.constraint)):
+            known = [*self.collect, *(BALANCES if key == "constraint" else ())]
+            for name in names:
+                if name not in known:
+                    problems.append(Problem((key, name), f'"{name}" is not in [collect]; {choices(name, known)}'))
+        for path, values in self.varied().items():
+            if isinstance(values, Range) and values.points is not None:
+                problems.append(Problem(path, "a search takes any value of the range: leave points out"))
+            if isinstance(values, list) and len(values) < 2:
+                problems.append(Problem(path, "needs two choices or more, or a range"))
+        if self.method == "nelder-mead":
+            if len(objectives) > 1:
+                problems.append(Problem(("method",), 'nelder-mead has one objective; take "nsga2" for two'))
+            if any(isinstance(values, list) for values in self.varied().values()):
+                problems.append(Problem(("method",), 'nelder-mead takes ranges only; take "tpe" for lists'))
+        if problems:
+            raise CaseProblems(problems)
+        return self
+
+
+def read_search(path: Path) -> tuple[Located[SearchFile], Builder, dict[str, tuple[float, float]]]:
+    """Read an optimisation file and check all that can be known before anything starts.
+
+    Args:
+        path: TOML file.
+
+    Returns:
+        The file; its case with what varies; lowest and highest value of each constrained result in SI.
+
+    Raises:
+        InputError: one line for each mistake.
+    """
+    search = read_located(path, SearchFile, "optimisation file")
+    builder = Builder(search)
+    check_collected(search, builder.first)
+    check_names(search, builder.variables)
+    ranks, here = search.file.ranks, cores()
+    if ranks > here:
+        raise InputError(f"{search.place(('ranks',))}: ranks: a member needs {ranks} cores, and there are {here}")
+    limits = {}
+    for name, raw in search.file.constraint.items():
+        unit = unit_of_result(search.file.collect[name]) if name in search.file.collect else BALANCES[name][0]
+        quantity = Quantity("a value", unit, f'"1 {unit}"' if unit else "1", sign="any")
+        try:
+            low = quantity.parse(raw["above"]) if "above" in raw else -float("inf")
+            high = quantity.parse(raw["below"]) if "below" in raw else float("inf")
+        except ValueError as error:
+            raise InputError(f"{search.place(('constraint', name))}: constraint.{name}: {error}") from None
+        if not low < high:
+            raise InputError(f"{search.place(('constraint', name))}: constraint.{name}: no value is in between")
+        limits[name] = (low, high)
+    return search, builder, limits

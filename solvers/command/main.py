@@ -123,11 +123,17 @@ def study(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Compute a case for many values, and one dataset of the results."""
-    if _launched_rank() is not None:
-        raise InputError("coldstack study: start it without mpirun: it starts each member on its own ranks")
+    folder = output or Path("results") / file.stem
+    if _launched_ranks() > 1:
+        if member_time is not None or dry_run:
+            raise InputError("coldstack study: --member-time and --dry-run: not under mpirun")
+        from solvers.command.study import study_in_groups
+
+        study_in_groups(file, folder, _world(), quiet)
+        return
     from solvers.command.study import study_command
 
-    study_command(file, output or Path("results") / file.stem, member_time, dry_run, quiet)
+    study_command(file, folder, member_time, dry_run, quiet)
 
 
 @app.command()
@@ -149,7 +155,7 @@ def optimise(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Search the best values of a case within bounds and constraints."""
-    if _launched_rank() is not None:
+    if _launched_ranks() > 1:
         raise InputError("coldstack optimise: start it without mpirun: it starts each member on its own ranks")
     from solvers.command.study import optimise_command
 
@@ -349,6 +355,12 @@ def _launched_rank() -> int | None:
     """The rank a launcher such as mpirun told in the environment, known before MPI starts."""
     names = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
     return next((int(text) for name in names if (text := os.environ.get(name, "")).isdigit()), None)
+
+
+def _launched_ranks() -> int:
+    """How many ranks a launcher started, told in the environment (in a batch script of Slurm there is one)."""
+    names = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+    return next((int(text) for name in names if (text := os.environ.get(name, "")).isdigit()), 1)
 
 
 def _world() -> MPI.Intracomm:

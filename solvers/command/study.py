@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 
 from solvers.case.quantities import Duration, Quantity
-from solvers.errors import InputError
+from solvers.errors import InputError, on_first_rank
 from solvers.studies.folder import MISSING
 from solvers.studies.run import checked_plan, describe_plan, estimate, run_study
 from solvers.studies.study import Study
 
 if TYPE_CHECKING:
     import xarray as xr
+    from mpi4py import MPI
 
 
 def study_command(file: Path, output: Path, member_time: str | None, dry_run: bool, quiet: bool) -> None:
@@ -39,6 +40,28 @@ def study_command(file: Path, output: Path, member_time: str | None, dry_run: bo
         print(estimate(plan, study))
         return
     _finish(run_study(plan, output, seconds, quiet=quiet), f"coldstack study {file} --output {output}", quiet)
+
+
+def study_in_groups(file: Path, output: Path, comm: MPI.Intracomm, quiet: bool) -> None:
+    """Compute a study on the ranks of one MPI job (collective).
+
+    Args:
+        file: study file.
+        output: new folder, or that of this study.
+        comm: all ranks of the job.
+        quiet: print nothing.
+
+    Raises:
+        InputError: the input is wrong; nothing was started.
+        ComputationError: no member could be computed.
+        KeyboardInterrupt: stopped by a signal.
+    """
+    from solvers.studies.groups import run_in_groups
+
+    plan = on_first_rank(comm, lambda: checked_plan(file, comm.size))
+    study = run_in_groups(plan, output, comm, quiet)
+    if study is not None:
+        _finish(study, f"coldstack study {file} --output {output}", quiet)
 
 
 def optimise_command(file: Path, output: Path, member_time: str | None, quiet: bool) -> None:

@@ -20,11 +20,12 @@ LOOK = 0.5  # s between looks at the members' folders
 WRITING_SHARE = 0.02  # of the time may be spent on the dataset
 
 
-def checked_plan(path: Path) -> Plan:
+def checked_plan(path: Path, here: int | None = None) -> Plan:
     """The plan of a study file, with all checked that can be known before anything starts.
 
     Args:
         path: the study file.
+        here: how many ranks there are; None: the cores of this machine.
 
     Raises:
         InputError: one line for each mistake.
@@ -33,7 +34,7 @@ def checked_plan(path: Path) -> Plan:
     plan = make_plan(study)
     check_collected(study, plan.members[0].case)
     check_names(study, plan.variables)
-    ranks, here = study.file.ranks, cores()
+    ranks, here = study.file.ranks, here or cores()
     if ranks > here:
         raise InputError(f"{study.place(('ranks',))}: ranks: a member needs {ranks} cores, and there are {here}")
     return plan
@@ -59,7 +60,7 @@ def run_study(
     folder = StudyFolder(output)
     folder.check(plan.identity)
     with folder.open(plan.identity, plan.study.path):
-        keeper = _Keeper(folder, plan)
+        keeper = Keeper(folder, plan)
         members = list({member.sha: member for member in plan.members[:only]}.values())
         missing = [member for member in members if keeper.results[member.sha]["status"] == MISSING]
         for member in missing:
@@ -89,7 +90,7 @@ def run_study(
     return Study.load(output)
 
 
-class _Keeper:
+class Keeper:
     """Keeps the dataset on disk up to date with the members."""
 
     def __init__(self, folder: StudyFolder, plan: Plan) -> None:

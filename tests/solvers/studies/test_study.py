@@ -85,6 +85,33 @@ Q_cold = "results.cycles.-1.Q_cold_J"
     assert "is the folder of another study" in errors
 
 
+def test_a_study_inside_one_mpi_job(write: Write) -> None:
+    text = """[[together]]
+"layer.load.thickness" = ["1 um", "2 um", "3 um", "1 um"]
+"solver.max_steps" = [1000, 2, 1000, 1000]
+"""
+    folder = write(text).parent
+    command = [sys.executable, "-m", "solvers.command.main", "study", "study.toml"]
+    done = subprocess.run(
+        ["mpirun", "-n", "2", *command],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    inside = cs.Study.load(folder / "results" / "study").dataset
+    assert list(inside["status"].values) == ["done", "failed", "done", "done"]
+    assert "max_steps" in str(inside["error"].values[1])
+    code, _, errors = study(folder, "study.toml", "--output", "outside")
+    assert (code, errors) == (0, "")
+    outside = cs.Study.load(folder / "outside").dataset
+    different = ["run_time", "memory", "error", "status"]
+    xr.testing.assert_allclose(inside.drop_vars(different), outside.drop_vars(different), rtol=1e-9)
+
+
 # Members are made to crash or hang where Python starts, by the thickness in their case.
 FAULTS = """
 import os, pathlib, re, signal, time

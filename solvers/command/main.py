@@ -20,6 +20,7 @@ import click
 import typer
 
 from solvers import __version__
+from solvers.command.paths import check_output, check_picture, check_writable
 from solvers.errors import ComputationError, InputError, on_first_rank
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def materials(
         if name is None and picture is not None:
             raise InputError("--plot: name the material to draw, such as coldstack materials Ta")
         if picture is not None:
-            _check_picture(picture)
+            check_picture(picture)
         from fem.materials.library import get_material
         from solvers.figures.materials import list_materials, plot_material, print_material
 
@@ -266,7 +267,7 @@ def verify(
     def check() -> None:
         for path in (data, output):
             if path is not None:
-                _check_writable(path)
+                check_writable(path)
 
     on_first_rank(comm, check)
     from solvers.verification import book
@@ -378,7 +379,7 @@ def _checked_case(
         from solvers.case.model import load_case
 
         case = load_case(file, changes or [])
-        _check_output(folder, resume)
+        check_output(folder, resume)
         return case
 
     case = on_first_rank(comm, check)
@@ -389,38 +390,6 @@ def _checked_case(
     except ValueError as error:
         raise InputError(f"{file}: {error}") from None
     return case
-
-
-def _check_output(folder: Path, resume: bool) -> None:
-    """Whether the output folder is new, or holds what is to be resumed."""
-    if resume:
-        if not (folder / "checkpoint").is_dir():
-            what = "holds no checkpoint" if folder.is_dir() else "no such folder"
-            raise InputError(f"{folder}: {what}, so there is nothing to resume")
-        return
-    if folder.exists():
-        raise InputError(
-            f"{folder}: the output folder exists already; choose another with --output DIR, "
-            "or go on with the run in it with --resume"
-        )
-    _check_writable(folder)
-
-
-def _check_picture(picture: Path) -> None:
-    formats = (".png", ".pdf", ".svg")
-    if picture.suffix.lower() not in formats:
-        raise InputError(f"{picture}: a picture ends in {', '.join(formats)}")
-    if not picture.parent.is_dir():
-        raise InputError(f"{picture}: there is no folder {picture.parent}")
-    _check_writable(picture)
-
-
-def _check_writable(path: Path) -> None:
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if not parent.is_dir():
-        raise InputError(f"{path}: cannot be written, because {parent} is a file")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"{path}: cannot be written, because {parent} is write-protected")
 
 
 if __name__ == "__main__":

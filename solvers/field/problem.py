@@ -215,6 +215,25 @@ class FieldProblem:
         self.timings["solve"] += time.perf_counter() - t0
         return np.array(out.x.array)
 
+    def back_substitute_all(self, rights: Sequence[PETSc.Vec]) -> list[Floats]:
+        """The same for many right-hand sides at once (collective).
+
+        Raises:
+            StepFailure: the solution failed, or is not finite.
+        """
+        if not rights:
+            return []
+        t0 = time.perf_counter()
+        out = []
+        work = self.forms.potential.x
+        for column in self._factorisation.solve_all(rights).T:
+            work.array[: len(column)] = column
+            work.scatter_forward()
+            out.append(np.array(work.array))
+        self.solves += len(rights)
+        self.timings["solve"] += time.perf_counter() - t0
+        return out
+
     def volume(self, *groups: str) -> float:
         """Volume of cell groups in m^3 (collective).
 

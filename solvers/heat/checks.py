@@ -22,8 +22,8 @@ log = logging.getLogger("coldstack")
 # Hexahedra more distorted than this (1 - scaled Jacobian; 0 for a box) are told of.
 DISTORTION = 0.05
 # Largest conductance of a contact over that of the cells beside it. A contact 1e6 times better makes a jump of 1e-6 of
-# the difference over one cell; at 1e6 ... 1e9 time steps begin to fail by round-off.
-LARGEST_CONDUCTANCE = 1e6
+# the difference over one cell; between 1e6 and 1e9 time steps begin to fail by round-off.
+LARGEST_CONDUCTANCE = 1e7
 TYPICAL_U = 0.01  # K^2: where it is evaluated
 
 

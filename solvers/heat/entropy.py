@@ -18,7 +18,7 @@ from meshes.arrays import Bools, Floats
 if TYPE_CHECKING:
     from solvers.heat.network import ActiveNetwork
     from solvers.heat.parts import Flow
-    from solvers.heat.storage import Bools, Stored
+    from solvers.heat.storage import Stored
 
 
 # Nodes whose u changes by less than this part of it count at their mean temperature (error of second order in it).

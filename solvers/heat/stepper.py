@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
 
+from meshes.arrays import Bools, Floats
 from solvers.errors import StepFailure
 from solvers.heat import spin_energy
 from solvers.heat.checks import check_state
 from solvers.heat.entropy import step_entropy
 from solvers.heat.network import ActiveNetwork
 from solvers.heat.parts import Flow
+from solvers.heat.step import Step, sum_of_steps
 from solvers.heat.step_control import StepControl
-from solvers.heat.storage import Bools, Change, Stored, guesses, stored
-
-Floats = npt.NDArray[np.float64]
+from solvers.heat.storage import Change, Stored, guesses, stored
 
 GAMMA = 1.0 - 1.0 / np.sqrt(2.0)  # SDIRK2, L-stable and stiffly accurate (Alexander 1977)
 NEWTON_LIMIT = 30
@@ -31,33 +30,6 @@ STEADY_LIMIT = 60
 # Third-order weights of the rates at 0, GAMMA dt and dt (exact for linear relaxation), minus those of the method.
 _ORDER_CONDITIONS = np.array([[1.0, 1.0, 1.0], [0.0, GAMMA, 1.0], [0.0, GAMMA**2, 0.5]])
 ERROR_WEIGHTS = np.linalg.solve(_ORDER_CONDITIONS, [1.0, 1 / 2, 1 / 6]) - [0.0, 1 - GAMMA, GAMMA]
-
-
-@dataclass
-class Step:
-    """An accepted step.
-
-    Attributes:
-        dt: its length in s.
-        u: the new state, K^2, (n_local,).
-        f: normal fraction at its end, (n_local,).
-        work: work of the field on films that switched, losses included, J.
-        contact: energy through each contact in the step, J, lower to upper, by name.
-        bath: energy given to each bath, J, by name.
-        source: energy put in by sources, J.
-        entropy: entropy produced by conduction, contacts, baths and sources, J/K, by name.
-        error: estimated error over tolerance.
-    """
-
-    dt: float
-    u: Floats
-    f: Floats
-    work: float
-    contact: dict[str, float]
-    bath: dict[str, float]
-    source: float
-    entropy: dict[str, float]
-    error: float
 
 
 @dataclass
@@ -252,8 +224,8 @@ class HeatStepper:
             left = (target2 - spin_energy.lowest_entropy(network.problem))[moving & ~network.held]
             least = min(least, float(left.min(initial=np.inf)))
         if network.space.comm.allreduce(least, op=MPI.MIN) <= 0:
-            error = self._error(first, f1, 0.5 * (heat1 - h * rate0), h, moving)
-            return self._finish(h, begin, u, f1, first, ones, error, change, heat1)
+            size = self._error(first, f1, np.asarray(0.5 * (heat1 - h * rate0)), h, moving)
+            return self._finish(h, begin, u, f1, first, ones, size, change, heat1)
         f2 = f if change is None else change.fraction
         second = self.solve_stage(first.u, f2, target2, h, moving, mixed)
         heat2 = second.stored.heat(target2)
@@ -261,9 +233,9 @@ class HeatStepper:
         w0, w1, w2 = dt * ERROR_WEIGHTS
         # Rates of what is stored: of entropy, where that is it.
         rates = (rate0 / begin.factor, heat1 / (h * first.stored.factor), heat2 / (h * second.stored.factor))
-        error = second.stored.factor * (w0 * rates[0] + w1 * rates[1] + w2 * rates[2])
+        error = np.asarray(second.stored.factor * (w0 * rates[0] + w1 * rates[1] + w2 * rates[2]))
         flows = [(dt - h, first.flow, first.u), (h, second.flow, second.u)]
-        heat = (dt - h) / h * heat1 + heat2
+        heat = np.asarray((dt - h) / h * heat1 + heat2)
         size = self._error(second, f2, error, h, moving)
         return self._finish(dt, begin, u, f2, second, flows, size, change, heat)
 
@@ -373,7 +345,7 @@ class HeatStepper:
                 continue
             if on_step is not None:
                 on_step(step)
-            total = _sum(total, step)
+            total = sum_of_steps(total, step)
             if step.dt == left:
                 break
         total.dt = duration
@@ -417,22 +389,3 @@ class HeatStepper:
         with np.errstate(divide="ignore", invalid="ignore"):
             shortest = float(np.where(sums == 0, np.inf, scales / np.abs(sums)).min())
         return 0.5 * float(np.sqrt(self.rtol)) * shortest
-
-
-def _sum(total: Step, step: Step) -> Step:
-    """Two steps as one."""
-
-    def add(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
-        return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
-
-    return Step(
-        total.dt + step.dt,
-        step.u,
-        step.f,
-        total.work + step.work,
-        add(total.contact, step.contact),
-        add(total.bath, step.bath),
-        total.source + step.source,
-        add(total.entropy, step.entropy),
-        max(total.error, step.error),
-    )

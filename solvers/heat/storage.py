@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from mpi4py import MPI
+
+from fem.materials.material import Material
+from meshes.arrays import Bools, Floats
 
 if TYPE_CHECKING:
     from solvers.heat.network import ActiveNetwork
 
-Floats = npt.NDArray[np.float64]
 # A film whose temperatures even out in less than this part of a step has one temperature: its normal and its
 # superconducting parts conduct alike then. (By T^4, as phonons do, an implicit step of any order evens out badly.)
 MIXED = 0.1
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -69,25 +69,27 @@ def change_to(network: ActiveNetwork, u: Floats, f: Floats, new_f: Floats, gain:
     groups = {int(g) for g, layer in zip(network.group, space.layer, strict=True) if g >= 0 and layers[layer]}
     groups = {g for part in space.comm.allgather(groups) for g in part}
     moving = layers[space.layer] | np.isin(network.group, sorted(groups))
-    return Change(new_f, gain, moving, np.where(layers, _evening_times(network, u), 0.0)[space.layer])
+    return Change(new_f, gain, moving, _evening_times(network, u, layers)[space.layer])
 
 
-def _evening_times(network: ActiveNetwork, u: Floats) -> Floats:
-    """Slowest diffusion time (L/pi)^2 c/k along each layer, in either of its states, s, (n_layers,) (collective)."""
-    space = network.space
+def evening_time(material: Material, length: float, u: float) -> float:
+    """Diffusion time (L/pi)^2 c/k along a layer of a length (m) at T^2 = u (K^2), in the slower of its states, s."""
+    ratios = [float(material.energy_u(u, f)[1] / material.conductivity_u(u, f)) for f in (0.0, 1.0)]
+    return float((length / np.pi) ** 2 * max(ratios))
+
+
+def _evening_times(network: ActiveNetwork, u: Floats, wanted: Bools) -> Floats:
+    """The same of each wanted layer, 0 for the others, s, (n_layers,) (collective)."""
+    space, problem = network.space, network.problem
     n = space.n_owned
     sums, volumes = space.layer_sums(u * space.volume, space.volume)
-    times = []
-    for material, nodes, mean in zip(
-        network.problem.materials, network.problem.layer_nodes, sums / volumes, strict=True
-    ):
-        x = space.x[nodes[nodes < n]]
+    times = np.zeros(len(space.names))
+    for k in np.flatnonzero(wanted):
+        x = space.x[problem.layer_nodes[k][problem.layer_nodes[k] < n]]
         ends = np.concatenate([x.max(axis=0, initial=-np.inf), -x.min(axis=0, initial=np.inf)])
         top, bottom = np.split(np.asarray(space.comm.allreduce(ends, op=MPI.MAX)), 2)
-        length = float((top + bottom).max())
-        ratios = [material.energy_u(mean, f)[1] / material.conductivity_u(mean, f) for f in (0.0, 1.0)]
-        times.append((length / np.pi) ** 2 * float(np.max(ratios)))
-    return np.array(times)
+        times[k] = evening_time(problem.materials[k], float((top + bottom).max()), float(sums[k] / volumes[k]))
+    return times
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Stored:
             return self.slope
         with np.errstate(divide="ignore", invalid="ignore"):
             more = np.where(moving & (u > 0.0), 0.5 * (self.amount - target) / self.factor, 0.0)
-        return np.maximum(self.slope + more, 0.1 * self.slope)
+        return np.asarray(np.maximum(self.slope + more, 0.1 * self.slope))
 
 
 def stored(network: ActiveNetwork, u: Floats, f: Floats, moving: Bools | None) -> Stored:
@@ -157,3 +159,30 @@ def guesses(network: ActiveNetwork, u: Floats, f: Floats, target: Floats, moving
         density = np.maximum(target[mine] / space.volume[mine], least + 1e-12 * (mean - least))
         alone[mine] = material.temperature_from_entropy(density, f[mine]) ** 2
     return [network.hold(uniform), network.hold(alone)]
+
+
+def switched_at_once(
+    network: ActiveNetwork, u: Floats, f: Floats, new_f: Floats, gain: Floats | None = None, duration: float = np.inf
+) -> tuple[Floats, float]:
+    """Films that switch at constant entropy but for losses, before any heat comes or goes (collective).
+
+    A film in which temperatures even out within the duration has one temperature afterwards.
+
+    Args:
+        network: the active network.
+        u: T^2, K^2, (n_local,).
+        f: normal fraction now, (n_local,).
+        new_f: normal fraction to be, (n_local,).
+        gain: entropy that losses make, J/K, (n_local,); None: none.
+        duration: s.
+
+    Returns:
+        The new u, and the magnetic work that this took, J.
+    """
+    change = change_to(network, u, f, new_f, gain)
+    if change is None:
+        return u, 0.0
+    even, alone = guesses(network, u, new_f, network.entropy(u, f) + change.gain, change.moving)
+    new = np.where(change.mixed(duration), even, alone)
+    work = network.energy(new, new_f)[0] - network.energy(u, f)[0]
+    return new, float(network.space.layer_sums(work).sum())

@@ -9,7 +9,6 @@ from typing import Any
 from fem.materials.two_temperatures import layer_of
 from solvers.output.history import Row
 from solvers.output.result import write_cycles
-from solvers.simulation import build
 from solvers.simulation.events import PhaseStarted
 from solvers.simulation.ledger import Ledger, Totals
 from solvers.simulation.simulation import Simulation
@@ -63,7 +62,7 @@ class Accounts:
         names, laws = sim.heat.space.names, sim.heat.materials
         # A layer with two temperatures counts by its electrons, its lattice not at all.
         layers = [(name, law) for name, law in zip(names, laws, strict=True) if layer_of(name) == name]
-        normal = [name for name, law in layers if not build.superconducts(law, sim.case.start)]
+        normal = [name for name, law in layers if not law.superconducting]
         self.cold = normal[-1] if normal else layers[-1][0]
         films = sim.switching.columns if sim.switching else []
         self.working = films[0].film.layer if films else None

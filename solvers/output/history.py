@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ class History:
             row[f"T_{name}_K"] = float(totals.temperature[k])
             row[f"E_{name}_J"] = float(totals.energy[k])
             row[f"S_{name}_J_per_K"] = float(totals.entropy[k])
-        row |= self._spins() | self._films() | _sums(sim.ledger) | {"dt_s": event.dt}
+        temperatures = dict(zip(sim.heat.space.names, map(float, totals.temperature), strict=True))
+        row |= self._spins() | self._films(temperatures) | _sums(sim.ledger) | {"dt_s": event.dt}
         if sim.comm.rank == 0:
             self.rows.append(row)
         return row
@@ -64,13 +66,14 @@ class History:
                 row[f"S_spins_{name}_J_per_K"] = float(entropy[sim.heat.space.layer_number(name)])
         return row
 
-    def _films(self) -> Row:
-        """Normal fraction of each film that switches, and the largest field at it."""
+    def _films(self, temperatures: Mapping[str, float]) -> Row:
+        """Normal fraction of each film that switches (1 above Tc), and the largest field at it."""
         sim = self.sim
         row: Row = {}
         if sim.switching is not None:
             for name, fraction in sim.switching.layer_fraction().items():
-                row[f"f_{name}"] = fraction
+                above = temperatures[name] >= (sim.switching.materials[name].critical_temperature or 0.0)
+                row[f"f_{name}"] = 1.0 if above else fraction
                 row[f"B_{name}_T"] = MU0 * sim.switching.largest_field(name, sim.drive_value())
         return row
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from fem.interfaces.laws import Conductance, InterfaceLaw, PhononContact, TunnelJunction, phonon_boundary_conductance
 from fem.interfaces.markers import Ideal, Perfect
 from fem.materials.material import Material
 from fem.materials.two_temperatures import electrons, lattice, lattice_name
+from meshes.arrays import Floats
 from meshes.stack import LayerGeometry, StackGeometry
 from meshes.tagged import TaggedMesh
 from solvers.case.blocks import BathBlock, InterfaceBlock, LoadBlock
@@ -18,6 +21,7 @@ from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.heat.two_temperatures import coupling, reached, touching
 from solvers.switching.columns import Film
 from solvers.switching.eddy_currents import Conductor, EddyCurrents
+from solvers.switching.spin_fields import SpinFields
 from solvers.switching.switching import Switching
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
@@ -36,9 +40,16 @@ def materials(case: Case) -> list[Material]:
     return [layer_material(layer, case.material, case.physics) for layer in case.layer]
 
 
-def superconducts(material: Material, temperature: float) -> bool:
-    """Whether a material is a superconductor at a temperature (K)."""
-    return material.critical_temperature is not None and temperature < material.critical_temperature
+def design_depth(material: Material, temperature: float) -> float:
+    """Penetration depth (m) for which cells are made: that at a temperature (K), or at T = 0 if that is normal."""
+    depth = float(material.penetration_depth(temperature))
+    return depth if np.isfinite(depth) else float(material.penetration_depth(0.0))
+
+
+def without_field(heat: HeatProblem) -> Floats:
+    """Normal fraction at the nodes without a field, (n_local,): 0 in superconductors (above Tc it is alike)."""
+    normal = np.array([0.0 if law.superconducting else 1.0 for law in heat.materials])
+    return np.asarray(normal[heat.space.layer])
 
 
 def is_quarter(case: Case) -> bool:
@@ -50,7 +61,7 @@ def stack_geometry(case: Case) -> StackGeometry:
     """Geometry and cell sizes of a case's stack."""
     names = [layer.name for layer in case.layer]
     laws = materials(case)
-    screened = [superconducts(material, case.start) for material in laws]
+    screened = [material.superconducting for material in laws]
     conducts = [material.resistivity is not None for material in laws]
     narrow = min(min(layer.size) for layer in case.layer)
     edge = case.mesh.edge_cell or narrow * EDGE_FRACTION
@@ -59,7 +70,7 @@ def stack_geometry(case: Case) -> StackGeometry:
     for layer, material, superconducting in zip(case.layer, laws, screened, strict=True):
         cell = layer.thickness * NORMAL_FRACTION
         if superconducting:
-            cell = min(layer.thickness / 4, case.mesh.surface_cell * float(material.penetration_depth(case.start)))
+            cell = min(layer.thickness / 4, case.mesh.surface_cell * design_depth(material, case.start))
         layers.append(
             LayerGeometry(
                 name=layer.name,
@@ -204,7 +215,7 @@ def films(case: Case, stack: StackGeometry) -> list[Film]:
     groups = layer_groups(stack)
     out = []
     for layer, material in zip(case.layer, materials(case), strict=True):
-        if superconducts(material, case.start):
+        if material.superconducting:
             switches = layer.name != stack.conductor
             out.append(Film(layer.name, material, layer.name, groups[layer.name], layer.thickness, switches))
     return out
@@ -240,8 +251,8 @@ def conductors(case: Case, stack: StackGeometry) -> list[Conductor]:
     ]
 
 
-def switching(case: Case, heat: HeatProblem, stack: StackGeometry) -> Switching | None:
-    """Films and field of a case; None without a drive."""
+def switching(case: Case, heat: HeatProblem, stack: StackGeometry, spins: SpinFields) -> Switching | None:
+    """Films and field of a case, in which spins are; None without a drive."""
     if case.drive is None or case.drive.amplitude == 0:
         return None
     space, share = heat.space, 0.5 if stack.quarter else 1.0
@@ -256,6 +267,8 @@ def switching(case: Case, heat: HeatProblem, stack: StackGeometry) -> Switching 
         hysteresis=case.physics.hysteresis,
         tolerance=case.solver.fraction_tolerance,
         eddy=EddyCurrents(problem, space, conducting, share) if conducting else None,
+        observer=spins.observe,
+        nothing=np.zeros(len(spins.layers)),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.heat.stepper import Step
+from solvers.heat.step import Step
 
 
 @dataclass

@@ -68,14 +68,14 @@ def resolution(case: Case, stack: StackGeometry) -> list[Resolution]:
     plan = plan_stack(stack)
     out = []
     for layer, material in zip(stack.layers, build.materials(case), strict=True):
-        if not build.superconducts(material, case.start):
+        if not material.superconducting:
             continue
         heights = np.diff(next(slab.nodes for slab in plan.slabs if slab.group == layer.name))
         out.append(
             Resolution(
                 layer=layer.name,
                 thickness=layer.thickness,
-                penetration_depth=float(material.penetration_depth(case.start)),
+                penetration_depth=build.design_depth(material, case.start),
                 surface_cell=LENGTH_UNIT * float(max(heights[0], heights[-1])),
                 edge_cell=_edge_cell(plan, stack, layer),
             )

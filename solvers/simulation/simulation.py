@@ -1,7 +1,7 @@
 """A run: the stack goes through the phases of its cycle, field and heat in turn.
 
-One split step: at the new drive the films switch, each node at constant entropy; then heat is exchanged at fixed
-normal fraction for the length of the step.
+In a step of the drive the field says how far the films switch; then they do so while heat is exchanged, in implicit
+steps in which the normal fraction goes from its old to its new value in a straight line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from solvers.case.model import Case
 from solvers.errors import ComputationError, StepFailure
 from solvers.heat.entropy import tie_entropy
 from solvers.heat.network import ActiveNetwork
-from solvers.heat.stepper import HeatStepper, Step
+from solvers.heat.step import Step
+from solvers.heat.stepper import HeatStepper
+from solvers.heat.storage import Change, change_to, switched_at_once
 from solvers.simulation import build
 from solvers.simulation.events import CycleEnded, Event, PhaseEnded, PhaseStarted, Stepped
 from solvers.simulation.law_limits import hottest
@@ -32,12 +34,13 @@ from solvers.simulation.state import Clock, Counters, RunState
 from solvers.simulation.waveform import drive_points
 from solvers.switching.eddy_currents import EddyCurrents
 from solvers.switching.losses import SwitchingLosses
-from solvers.switching.pattern import Pattern
 from solvers.switching.spin_fields import SpinFields
 
 # A ramp step that changes the mean normal fraction by more than this is taken in halves, down to 1/4.
 LARGEST_SWITCH = 0.3
 SMALLEST_RAMP_FRACTION = 1 / 4
+# Where no field is found even for this part of the largest change of the drive, there is none to be found.
+HOPELESS_RAMP = 1e-3
 # Where the decay of eddy currents would allow a longer step, the field follows the heat's steps down to this part.
 SHORTEST_FIELD_STEP = 0.1
 
@@ -67,14 +70,14 @@ class Simulation:
         with self.timed("setup"):
             self.heat, self.gates = build.heat_problem(case, self.tagged, self.stack)
             self.stepper = HeatStepper(self.heat.activate(), case.solver.rtol)
-            self.switching = build.switching(case, self.heat, self.stack)
             counting = build.spin_layers(case, self.heat)
             self._spins = SpinFields(self.heat.space, counting)
+            self.switching = build.switching(case, self.heat, self.stack, self._spins)
         overshoot = case.physics.overshoot
         self.losses = SwitchingLosses(self.heat, self.switching, overshoot) if self.switching else None
         space = self.heat.space
         self.u: Floats = np.full(space.n_local, case.start**2)
-        self.f = self.switching.nodal_fraction() if self.switching else np.ones(space.n_local)
+        self.f = self.switching.nodal_fraction() if self.switching else build.without_field(self.heat)
         self.clock, self.ledger, self.counters = Clock(), Ledger(), Counters()
         self._set_materials(self._in_fields(dict.fromkeys(counting, 0.0)))
         self._heating: Floats | None = None
@@ -228,21 +231,33 @@ class Simulation:
         rate = (v1 - v0) / (t1 - t0)
         before = self.state()
         try:
-            if not self._switch(drive, rate, may_refuse, dt=length if follow else None):
-                self.restore(before)
-                self.clock.ramp /= 2
-                self.counters.rejected += 1
+            goal = self._switch(drive, rate, length, may_refuse, dt=length if follow else None)
+            if goal is None:
+                self._refuse(before)
                 return None
             clock.ramp = min(2 * clock.ramp, largest)
             clock.drive = drive
+            if largest == 1.0 and v0 != v1:
+                goal = self._switch_at_once(*goal, length)
             # A hold takes one step of the heat problem at a time, so that the films follow its temperature.
-            done = self._exchange(length, duration, one_step=v0 == v1 and not follow)
+            done = self._exchange(length, duration, goal, one_step=v0 == v1 and not follow)
+        except StepFailure as failure:
+            self._refuse(before)
+            if v0 == v1 or self.clock.ramp < HOPELESS_RAMP * largest:
+                raise ComputationError(f"no step of the field works out: {failure}") from None
+            return None
         except ComputationError:
             self.restore(before)  # the last good state
             raise
         clock.in_phase = t1 if done == left else clock.in_phase + done
         clock.time += done
         return done
+
+    def _refuse(self, before: RunState) -> None:
+        """Take a step back; the next one changes the drive by half as much."""
+        self.restore(before)
+        self.clock.ramp /= 2
+        self.counters.rejected += 1
 
     def _activate(self, names: list[str]) -> None:
         """Let only these contacts, baths and loads conduct or heat from now on."""
@@ -255,29 +270,46 @@ class Simulation:
         self.ledger.add_flow(bath, contact, self.bath_temperature, self.scale)
         self.ledger.add_produced(tie_entropy(self.network, before, self.u, self.f), self.scale)
 
-    def _switch(self, drive: float, rate: float, may_refuse: bool, dt: float | None = None) -> bool:
-        """Let the films switch at a drive that changes at a rate (1/s); False: refused, too large a change.
+    def _switch(
+        self, drive: float, rate: float, length: float, may_refuse: bool, dt: float | None = None
+    ) -> tuple[Floats, Floats] | None:
+        """Find how far the films switch in a step of a length (s) to a drive that changes at a rate (1/s).
 
         With eddy currents the field takes the time dt to get there, and heats for that time from now on.
+
+        Returns:
+            Normal fraction at the end of the step and entropy that losses make in it (J/K), (n_local,) each; None:
+            refused, too large a change.
         """
         if self.switching is None or self.case.drive is None or (self.eddy is not None and dt is None):
-            return True
+            return self.f, np.zeros_like(self.f)
         pattern = self.switching.pattern
         with self.timed("field"):
             largest = LARGEST_SWITCH if may_refuse else 1.0
             value = self.drive_value_at(drive)
-            changed = self.switching.update(value, self.u, self.f, largest, dt)
+            changed = self.switching.update(value, length, self.u, self.f, largest, dt)
             if changed is None:
-                return False
+                return None
             if self.eddy is not None and dt is not None:
                 self._heat_with(self.eddy.accept(value))
             fields = self._spins.at(self.switching, value)
+        goal, gain = self.switching.nodal_fraction(), np.zeros_like(self.f)
         with self.timed("switch"):
-            if changed:
-                self._set_fraction(self.switching.nodal_fraction(), rate * self.case.drive.amplitude, pattern)
             if fields != self.spin_field:
                 self._magnetise(fields)
-        return True
+            if changed and self.losses is not None:
+                gain, lost = self.losses.gain(self.u, self.f, goal, rate * self.case.drive.amplitude, length, pattern)
+                for mechanism, (heat, entropy) in lost.items():
+                    self.ledger.work -= self.scale * heat  # it is in the work of the steps that follow
+                    self.ledger.add_loss(mechanism, heat, entropy, self.scale)
+        return goal, gain
+
+    def _switch_at_once(self, fraction: Floats, gain: Floats, duration: float) -> tuple[Floats, Floats]:
+        """Let the films switch before any heat comes or goes; arguments and result as those of a goal."""
+        self.u, work = switched_at_once(self.network, self.u, self.f, fraction, gain, duration)
+        self.f, self.ledger.work = fraction, self.ledger.work + self.scale * work
+        self._equilibrate_ties()
+        return fraction, np.zeros_like(gain)
 
     def _magnetise(self, fields: dict[str, float]) -> None:
         """Change the field (T) of nuclear spins at constant entropy, node by node; the energy comes from the field."""
@@ -287,22 +319,6 @@ class Simulation:
         self.ledger.work += self.scale * work
         self._equilibrate_ties()
 
-    def _set_fraction(self, f: Floats, rate: float, pattern: Pattern | None) -> None:
-        """Change the normal fraction, each node at constant entropy but for losses; the energy comes from the field.
-
-        Args:
-            f: new normal fraction.
-            rate: of the drive, A/s or A/m/s.
-            pattern: of the field before.
-        """
-        assert self.losses is not None
-        self.u, work, lost = self.losses.switch(self.u, self.f, f, rate, pattern)
-        self.f = f
-        self.ledger.work += self.scale * work
-        for mechanism, (heat, entropy) in lost.items():
-            self.ledger.add_loss(mechanism, heat, entropy, self.scale)
-        self._equilibrate_ties()
-
     # ---- eddy currents ---------------------------------------------------------------------------
     def _start_at_rest(self, drive: float) -> None:
         """Begin the run in the field of its first drive, without eddy currents."""
@@ -310,10 +326,10 @@ class Simulation:
         assert self.eddy is not None
         value = self.drive_value_at(drive)
         with self.timed("field"):
-            self.switching.update(value, self.u, self.f)
+            self.switching.update(value, np.inf, self.u, self.f)
             self.switching.start_eddy(value)
             fields = self._spins.at(self.switching, value)
-        self._set_fraction(self.switching.nodal_fraction(), 0.0, None)
+        self._switch_at_once(self.switching.nodal_fraction(), np.zeros_like(self.f), np.inf)
         if fields != self.spin_field:
             self._magnetise(fields)
         self.clock.drive = drive
@@ -330,7 +346,7 @@ class Simulation:
         value = self.drive_value_at(drive)
         with self.timed("field"):
             longest = self.eddy.hold_step(value, self._negligible_energy())
-            if longest is None and self.switching.at_rest(value, self.u, self.f):
+            if longest is None and self.switching.at_rest(value, left, self.u, self.f):
                 self._heat_with(None)
                 return left, False
         if longest is None:  # the films follow their temperature
@@ -346,31 +362,41 @@ class Simulation:
         return self.case.solver.rtol * float(sums[conducting].min())
 
     # ---- heat ------------------------------------------------------------------------------------
-    def _exchange(self, length: float, duration: float, one_step: bool) -> float:
-        """Exchange heat for a time, or for one accepted step of at most that time; returns the time taken."""
-        done = 0.0
+    def _exchange(self, length: float, duration: float, goal: tuple[Floats, Floats], one_step: bool) -> float:
+        """Exchange heat for a time while the films switch, or for one step in which they do; returns the time taken.
+
+        Args:
+            length: s.
+            duration: of the phase, s.
+            goal: normal fraction at the end, and entropy that losses make (J/K), (n_local,) each.
+            one_step: take one accepted step of at most that time.
+        """
+        done, (fraction, gain) = 0.0, goal
         with self.timed("heat"):
             while done < length:
                 left = length - done
                 dt = min(self.clock.dt, left)
-                step = self._try_step(dt)
+                part = 1.0 if one_step else dt / left
+                change = change_to(self.network, self.u, self.f, self.f + part * (fraction - self.f), part * gain)
+                step = self._try_step(dt, change)
                 if step is None:
                     if self.stepper.control.hopeless(self.clock.dt, duration):
                         raise ComputationError(f"no time step works out, down to {dt:.1e} s: {self._failure}")
                     continue
                 self._accept(step)
+                gain = gain * (1.0 - part * step.dt / dt)
                 done = length if step.dt == left else done + step.dt
                 if one_step:
                     break
         return done
 
-    def _try_step(self, dt: float) -> Step | None:
+    def _try_step(self, dt: float, change: Change | None) -> Step | None:
         """A step of at most dt, or None: rejected. Sets the length of the next one."""
         control = self.stepper.control
         if self.counters.steps >= self.case.solver.max_steps:
             raise ComputationError(f"solver.max_steps = {self.counters.steps} time steps are used up")
         try:
-            step = self.stepper.step(self.u, self.f, dt)
+            step = self.stepper.step(self.u, self.f, dt, change)
         except StepFailure as failure:
             self._failure = str(failure)
             self.counters.rejected += 1
@@ -388,7 +414,8 @@ class Simulation:
 
     def _accept(self, step: Step) -> None:
         before = self.totals().entropy.sum() + self.ledger.entropy_out
-        self.u = step.u
+        self.u, self.f = step.u, step.f
+        self.ledger.work += self.scale * step.work
         self.ledger.add_step(step, self.bath_temperature, self.scale)
         for mechanism, power in self.network.heating_power.items():
             self.ledger.add_loss(mechanism, power * step.dt, 0.0, self.scale)  # its entropy is in the step's

@@ -29,6 +29,8 @@ from solvers.switching.pattern import Pattern
 # Fields and currents nearer than this (m) to the edges of the conductor (or a quarter of its width, or a cell) do not
 # converge on affordable meshes: what is told of them is told apart.
 EDGE = 1e-6
+# A field that grows is looked at again when it has grown by this factor, and at the full drive.
+FULLER = 1.05
 
 
 @dataclass
@@ -103,7 +105,9 @@ class DriveLimits:
         if self.conductor is None or switching is None or switching.pattern is None:
             return
         fresh = switching.pattern is not self._seen[0] or drive != self._seen[1]
-        if drive == 0.0 or drive < (1 - 1e-9) * self.worst.drive or not fresh:
+        full = self.sim.case.drive is not None and drive >= (1 - 1e-9) * abs(self.sim.case.drive.amplitude)
+        least = self.worst.drive if full else FULLER * self.worst.drive
+        if drive == 0.0 or drive < (1 - 1e-9) * least or not fresh:
             return
         self._seen = (switching.pattern, drive)
         now = self._load(self.conductor, drive, switching.pattern)

@@ -10,9 +10,10 @@ from fem.constants import MU0
 from fem.materials.material import Material
 from meshes.arrays import Bools, Floats
 from solvers.heat.problem import HeatProblem
+from solvers.heat.storage import MIXED, evening_time
+from solvers.switching.hysteresis import COMPLETE, fractions_between, lossy_branch
 from solvers.switching.pattern import Pattern
 from solvers.switching.switching import Switching
-from solvers.switching.transition import COMPLETE, fractions_between, lossy_branch
 
 Overshoot = float | Literal["ramp"] | None
 
@@ -39,7 +40,7 @@ def mean_overshoot(material: Material, thickness: float, rate: Floats, rising: B
 
 
 class SwitchingLosses:
-    """Lets nodes switch, and gives them the heat that it costs.
+    """What it costs when nodes switch: the entropy that each of them, left alone, makes in its transition.
 
     Args:
         heat: the heat problem.
@@ -64,45 +65,60 @@ class SwitchingLosses:
         """Go on from a state."""
         self.reached = reached.copy()
 
-    def switch(
-        self, u: Floats, f: Floats, new_f: Floats, rate: float, pattern: Pattern | None
-    ) -> tuple[Floats, float, dict[str, tuple[float, float]]]:
-        """Change the normal fraction, node by node (collective).
+    def gain(
+        self, u: Floats, f: Floats, new_f: Floats, rate: float, duration: float, pattern: Pattern | None
+    ) -> tuple[Floats, dict[str, tuple[float, float]]]:
+        """Losses of a change of the normal fraction (collective).
+
+        A film in which temperatures even out within the duration switches as one, else each node alone.
 
         Args:
             u: T^2, K^2, (n_local,).
             f: normal fraction now, (n_local,).
             new_f: normal fraction to be, (n_local,).
             rate: of the drive, A/s or A/m/s.
+            duration: of the change, s.
             pattern: of the field before; None: the present one.
 
         Returns:
-            The new u; the magnetic work at constant entropy, J; heat (J) and entropy (J/K) of each loss by name.
+            Entropy that each node makes, J/K, (n_local,); heat (J) and entropy (J/K) of each loss by name.
         """
         lost: dict[str, tuple[float, float]] = {}
+        if self.overshoot is None and self.switching.hysteresis is None:
+            return np.zeros_like(u), lost
+        f, new_f = (self._evened(u, values, duration) for values in (f, new_f))
+        before = self.heat.entropy(u, f)
         if self.overshoot is None:
-            switched, work = self._insulated(u, f, new_f, lost)
-            return switched, work, lost
+            return self.heat.entropy(self._insulated(u, f, new_f, lost), new_f) - before, lost
         # The heat of an overshoot arises in normal metal: most of it before the way down, after that up.
         loss, given = self._overshoot(u, f, new_f, rate, pattern)
-        u, first, s_first = self._heated(u, f, np.where(new_f < f, given, 0.0))
-        switched, work = self._insulated(u, f, new_f, lost)
-        new, last, s_last = self._heated(switched, new_f, np.where(new_f > f, given, 0.0))
+        warmed, _, s_first = self._heated(u, f, np.where(new_f < f, given, 0.0))
+        switched = self._insulated(warmed, f, new_f, lost)
+        new, _, s_last = self._heated(switched, new_f, np.where(new_f > f, given, 0.0))
         total = float(self.heat.space.layer_sums(loss * self.heat.space.volume).sum())
         lost["overshoot"] = (total, s_first + s_last)
-        return new, work + first + last - total, lost
+        return self.heat.entropy(new, new_f) - before, lost
 
-    def _insulated(
-        self, u: Floats, f: Floats, new_f: Floats, lost: dict[str, tuple[float, float]]
-    ) -> tuple[Floats, float]:
-        """New u and work without overshoot; hysteresis is added to `lost`."""
-        switched, work = self.heat.switch(u, f, new_f)
+    def _evened(self, u: Floats, f: Floats, duration: float) -> Floats:
+        """Normal fraction with its mean in films of one temperature (collective)."""
+        space, out = self.heat.space, f.copy()
+        volume, sums, squares = space.layer_sums(space.volume, f * space.volume, u * space.volume)
+        for k, (film, nodes) in enumerate(self.films):
+            n, material = space.layer_number(film.layer), self.switching.materials[film.layer]
+            time = evening_time(material, self.switching.equilibrium.length[k], float(squares[n] / volume[n]))
+            if time < MIXED * duration:
+                out[nodes] = sums[n] / volume[n]
+        return out
+
+    def _insulated(self, u: Floats, f: Floats, new_f: Floats, lost: dict[str, tuple[float, float]]) -> Floats:
+        """New u of nodes left alone, without overshoot; hysteresis is added to `lost`."""
+        switched, _ = self.heat.switch(u, f, new_f)
         if self.switching.hysteresis is None:
-            return switched, work
-        lag = self._hysteresis(u, f, new_f, switched, self.switching.hysteresis)
-        new, heat, entropy = self._heated(switched, new_f, lag)
-        lost["hysteresis"] = (heat, entropy)
-        return new, work
+            return switched
+        lag, made = self._hysteresis(u, f, new_f, switched, self.switching.hysteresis)
+        new, _, entropy = self._heated(switched, new_f, lag)
+        lost["hysteresis"] = (float(self.heat.space.layer_sums(made * self.heat.space.volume).sum()), entropy)
+        return new
 
     def _heated(self, u: Floats, f: Floats, density: Floats) -> tuple[Floats, float, float]:
         """U after heat (J/m^3) was given to the nodes of the films; what it came to: energy (J), entropy (J/K)."""
@@ -117,9 +133,14 @@ class SwitchingLosses:
         energy, entropy = self.heat.space.layer_sums(given, made).sum(axis=1)
         return new, float(energy), float(entropy)
 
-    def _hysteresis(self, u: Floats, f: Floats, new_f: Floats, switched: Floats, limits: tuple[float, float]) -> Floats:
-        """Energy (J/m^3) that nodes have more after a transition with loss than after one at constant entropy."""
-        heat = np.zeros_like(u)
+    def _hysteresis(
+        self, u: Floats, f: Floats, new_f: Floats, switched: Floats, limits: tuple[float, float]
+    ) -> tuple[Floats, Floats]:
+        """Energy that nodes have more after a transition with loss than after one at constant entropy, and its heat.
+
+        Both J/m^3, (n_local,). They differ, since heat that is there is warmed or cooled by the rest of the way.
+        """
+        heat, made = np.zeros_like(u), np.zeros_like(u)
         for film, nodes in self.films:
             material, thickness = self.switching.materials[film.layer], self.switching.film_thickness(film)
             for rising, eta in zip((True, False), limits, strict=True):
@@ -134,7 +155,9 @@ class SwitchingLosses:
                 self.reached[k] = np.where(partly, sign * path.field[-1], 0.0)
                 energy = material.energy(path.temperature[-1], new_f[k])
                 heat[k] = np.maximum(energy - material.energy_u(switched[k], new_f[k])[0], 0.0)
-        return heat
+                gained = np.diff(material.entropy(path.temperature, fractions), axis=0)
+                made[k] = (0.5 * (path.temperature[1:] + path.temperature[:-1]) * gained).sum(axis=0)
+        return heat, made
 
     def _overshoot(
         self, u: Floats, f: Floats, new_f: Floats, rate: float, pattern: Pattern | None
@@ -146,11 +169,13 @@ class SwitchingLosses:
         volume that switched is there in the end, however small the steps, a step takes (f0 + f1) / max(f0, f1) of it.
         """
         loss = np.zeros_like(u)
+        switched, _ = self.heat.switch(u, f, new_f)
         field = self.switching.nodal_field(pattern) if self.overshoot == "ramp" else u
         for film, nodes in self.films:
             k = nodes[new_f[nodes] != f[nodes]]
             material, thickness = self.switching.materials[film.layer], self.switching.film_thickness(film)
-            temperature = np.sqrt(u[k])
+            # Midway, since the film cools or warms as it switches.
+            temperature = 0.5 * (np.sqrt(u[k]) + np.sqrt(switched[k]))
             critical = material.critical_field(temperature)
             if self.overshoot == "ramp":
                 factor = material.film_critical_field_factor(thickness, temperature) if thickness is not None else 1.0

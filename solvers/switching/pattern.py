@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from meshes.arrays import Floats
 from solvers.field.solution import FieldSolution
 
@@ -14,26 +16,37 @@ SolutionOf = Callable[[Floats, tuple[float, ...], Floats, float], FieldSolution]
 
 @dataclass
 class Pattern:
-    """A solved pattern of normal fractions.
+    """Normal fractions of the films and the field that goes with them.
 
     Attributes:
-        level: logit of f of every column of every switching film, concatenated.
+        level: logit of f of every column of every switching film on this rank, concatenated.
         depths: penetration depth of every film, m.
         peak: H at the columns in the solution, A/m.
-        per_drive: unit solutions per unit of the drive; None with eddy currents: the solution is the field itself, at
-            one drive and time.
-        solution: the field.
+        per_drive: solutions per unit of the drive; None with eddy currents: the solution is the field itself, at one
+            drive and time.
         drive: where it was accepted.
         misfit: how far from rest it was then.
+        observed: what the observer saw per unit of the drive; None: ask it.
+        solve: finds the solution; None: it is known.
     """
 
     level: Floats
     depths: tuple[float, ...]
     peak: Floats
     per_drive: float | None
-    solution: FieldSolution
     drive: float = 0.0
     misfit: float = 0.0
+    observed: Floats | None = None
+    solve: Callable[[], FieldSolution] | None = field(default=None, repr=False)
+    known: FieldSolution | None = field(default=None, repr=False)
+
+    @property
+    def solution(self) -> FieldSolution:
+        """The field (collective where it is not known yet)."""
+        if self.known is None:
+            assert self.solve is not None
+            self.known = self.solve()
+        return self.known
 
     def amplitude(self, drive: float) -> float:
         """How many times the solution is the field at a drive."""
@@ -74,11 +87,15 @@ class FilmState:
         """In a form for the disk."""
         if self.pattern is None:
             return Saved({"pattern": None, "eddy": self.eddy})
-        values = dict(vars(self.pattern))
-        field: FieldSolution = values.pop("solution")
-        columns = {name: values.pop(name) for name in ("level", "peak")}
-        numbers = {"pattern": values | {"phase": field.phase}, "eddy": self.eddy}
-        return Saved(numbers, columns=columns, edges={"potential": field.potential})
+        columns = {"level": self.pattern.level, "peak": self.pattern.peak}
+        numbers: dict[str, Any] = {name: getattr(self.pattern, name) for name in ("depths", "per_drive", "drive")}
+        numbers["misfit"] = self.pattern.misfit
+        numbers["observed"] = None if self.pattern.observed is None else list(self.pattern.observed)
+        edges = {}
+        if self.pattern.per_drive is None:  # the field has a past
+            field = self.pattern.solution
+            numbers["phase"], edges["potential"] = field.phase, field.potential
+        return Saved({"pattern": numbers, "eddy": self.eddy}, columns=columns, edges=edges)
 
     @classmethod
     def from_saved(cls, saved: Saved, solution: SolutionOf) -> FilmState:
@@ -86,5 +103,9 @@ class FilmState:
         if saved.numbers["pattern"] is None:
             return cls(None, saved.numbers["eddy"])
         values = saved.numbers["pattern"] | {"depths": tuple(saved.numbers["pattern"]["depths"])} | saved.columns
-        field = solution(values["level"], values["depths"], saved.edges["potential"], values.pop("phase"))
-        return cls(Pattern(solution=field, **values), saved.numbers["eddy"])
+        if values["observed"] is not None:
+            values["observed"] = np.array(values["observed"])
+        if values["per_drive"] is None:
+            phase = values.pop("phase")
+            values["known"] = solution(values["level"], values["depths"], saved.edges["potential"], phase)
+        return cls(Pattern(**values), saved.numbers["eddy"])

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from fem.spaces.layerwise import LayerwiseSpace
-from solvers.switching.pattern import Pattern
+from meshes.arrays import Floats
+from solvers.field.solution import FieldSolution
 from solvers.switching.switching import Switching
-
-Floats = npt.NDArray[np.float64]
 
 
 class SpinFields:
@@ -33,23 +31,23 @@ class SpinFields:
         parts = [np.flatnonzero(owned & (number == space.layer_number(name))) for name in layers]
         self._cells = [space.cells[part] for part in parts]
         self._volumes = [space.corner_volumes[part].sum(axis=1) for part in parts]
-        self._pattern: Pattern | None = None
-        self._unit: Floats = np.zeros(len(layers))
+
+    def observe(self, solution: FieldSolution, per_drive: float) -> Floats:
+        """Field of each layer in a solution of which so many make a unit of the drive, T, (n_layers,) (collective)."""
+        local = np.zeros((2, len(self.layers)))
+        for k, (cells, volumes) in enumerate(zip(self._cells, self._volumes, strict=True)):
+            field = solution.flux_density(cells)
+            local[:, k] = (volumes * (field**2).sum(axis=1)).sum(), volumes.sum()
+        squares, volume = self.space.comm.allreduce(local)
+        return np.asarray(abs(per_drive) * np.sqrt(squares / volume))
 
     def at(self, switching: Switching, drive: float) -> dict[str, float]:
-        """Field of each layer at the present pattern, T, by name (collective).
+        """Field of each layer in the present field, T, by name (collective).
 
         Args:
-            switching: the films, their pattern solved if the drive is not 0.
+            switching: the films, whose observer this is.
             drive: A, or A/m of an applied field.
         """
-        pattern = switching.pattern
-        if pattern is not None and pattern is not self._pattern:
-            local = np.zeros((2, len(self.layers)))
-            for k, (cells, volumes) in enumerate(zip(self._cells, self._volumes, strict=True)):
-                field = pattern.solution.flux_density(cells)
-                local[:, k] = (volumes * (field**2).sum(axis=1)).sum(), volumes.sum()
-            squares, volume = self.space.comm.allreduce(local)
-            self._unit, self._pattern = np.sqrt(squares / volume), pattern
-        amplitude = abs(pattern.amplitude(drive)) if pattern is not None else 0.0
-        return {name: amplitude * float(unit) for name, unit in zip(self.layers, self._unit, strict=True)}
+        if switching.pattern is None:
+            return dict.fromkeys(self.layers, 0.0)
+        return dict(zip(self.layers, map(float, switching.observed(drive)), strict=True))

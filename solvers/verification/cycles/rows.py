@@ -1,4 +1,4 @@
-"""The split step (switch at constant entropy, then exchange) against an ODE solver; a whole cycle against its steps."""
+"""Films that switch while they exchange heat against an ODE solver; a whole cycle against its steps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fem.interfaces.laws import TunnelJunction
 from fem.materials.material import Material
 from meshes.arrays import Floats
 from solvers.case.model import Case
+from solvers.heat.storage import change_to
 from solvers.simulation.simulation import Simulation
 from solvers.verification.heat.block import AREA, Block, metal
 from solvers.verification.report import Row
@@ -18,23 +19,21 @@ from solvers.verification.report import Row
 RAMP = 20.0  # s
 JUNCTION = 2e-6  # Ohm m^2
 TANTALUM, COPPER = 0.1e-6, 0.3e-6  # m^3
-STEPS = (40, 80, 160)
+STEPS = 40
 
 
 def cycle_rows(comm: MPI.Intracomm) -> list[Row]:
     """Tantalum driven normal, and back, while it exchanges heat with copper; a whole cycle (collective)."""
     rows = []
-    cases = (("magnetised while it cools copper", 0.0, 1.0, 5e-4), ("demagnetised beside copper", 1.0, 0.0, 2e-2))
+    cases = (("magnetised while it cools copper", 0.0, 1.0, 2e-5), ("demagnetised beside copper", 1.0, 0.0, 2e-5))
     for case, start, end, tolerance in cases:
         # A normal junction whatever f is: its law is that of two metals, so that the exact side is simple.
         ta, cu = metal("Ta"), metal("Cu")
         hot, cold = 0.2, 0.1
         exact = _exact(ta, cu, (cold, hot), (start, end))
-        found = [_split(comm, ta, cu, (cold, hot), (start, end), n) for n in STEPS]
-        errors = [abs(value / exact - 1.0) for value in found]
-        order = float(np.log2(errors[-2] / errors[-1]))
-        quantity = f"T of the copper (K), {STEPS[-1]} split steps"
-        rows.append(Row(f"split step: {case}", quantity, exact, found[-1], tolerance, order, 1.0))
+        found = _ramp(comm, ta, cu, (cold, hot), (start, end), STEPS)
+        quantity = f"T of the copper (K), {STEPS} steps"
+        rows.append(Row(f"ramp: {case}", quantity, exact, found, tolerance))
     return [*rows, *_whole_cycle(comm)]
 
 
@@ -84,16 +83,18 @@ def _cycle(comm: MPI.Intracomm, rtol: float, ramp_step: float) -> float:
     return float(simulation.totals().temperature[2])
 
 
-def _split(
+def _ramp(
     comm: MPI.Intracomm, ta: Material, cu: Material, T: tuple[float, float], f: tuple[float, float], steps: int
 ) -> float:
     block = Block(comm, [(ta, 1e-3, 2, T[0]), (cu, 3e-3, 3, T[1])], [TunnelJunction(cu, cu, JUNCTION)], rtol=1e-6)
     block.f = np.where(block.space.layer == 0, f[0], 1.0)
     for k in range(1, steps + 1):
         new = np.where(block.space.layer == 0, f[0] + (f[1] - f[0]) * k / steps, 1.0)
-        block.u, _ = block.heat.switch(block.u, block.f, new)
-        block.f = new
-        block.advance(RAMP / steps)
+        done, dt = 0.0, RAMP / steps
+        while done < dt * (1 - 1e-12):
+            change = change_to(block.network, block.u, block.f, new)
+            step = block.stepper.step(block.u, block.f, dt - done, change)
+            block.u, block.f, done = step.u, step.f, done + step.dt
     return block.temperatures()[1]
 
 

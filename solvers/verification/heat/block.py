@@ -21,7 +21,8 @@ from meshes.arrays import Floats
 from meshes.boxes import Slab, layered_box
 from solvers.heat.network import ActiveNetwork
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem
-from solvers.heat.stepper import HeatStepper, Step
+from solvers.heat.step import Step
+from solvers.heat.stepper import HeatStepper
 from solvers.verification.report import Row
 
 CENTIMETRE = (1e-2, 1e-2)

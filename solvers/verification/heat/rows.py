@@ -13,6 +13,7 @@ from fem.materials.material import Material
 from meshes.arrays import Floats
 from solvers.heat.problem import Bath
 from solvers.verification.heat.block import AREA, Block, entropy_normal, entropy_super, metal
+from solvers.verification.heat.film import film
 from solvers.verification.heat.manufactured import (
     contact_limits,
     jump_convergence,
@@ -313,6 +314,7 @@ def heat_rows(quick: bool, comm: MPI.Intracomm) -> list[Row]:
         two_bodies,
         magnetisation,
         latent_heat,
+        film,
         kapitza_pair,
         electron_phonon,
         unlike_superconductors,

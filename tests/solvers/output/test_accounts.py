@@ -122,7 +122,7 @@ def test_losses_are_part_of_the_balance(tmp_path: Path, monkeypatch: pytest.Monk
     heat = 1e-17
     switch = Simulation._switch
 
-    def lossy(sim: Simulation, drive: float, rate: float, may_refuse: bool, dt: float | None = None) -> bool:
+    def lossy(sim: Simulation, drive: float, *more: Any, **others: Any) -> Any:
         if drive == 1.0 and sim.clock.in_phase == 0.0 and sim.clock.phase == 1:
             space = sim.heat.space
             copper = space.nodes("load")
@@ -132,7 +132,7 @@ def test_losses_are_part_of_the_balance(tmp_path: Path, monkeypatch: pytest.Monk
             sim.u[copper] += heat / sim.scale / slope
             gained = space.layer_sums(sim.heat.energy(sim.u, sim.f)[0] - before, sim.heat.entropy(sim.u, sim.f) - s0)
             sim.ledger.add_loss("test", float(gained[0].sum()), float(gained[1].sum()), sim.scale)
-        return switch(sim, drive, rate, may_refuse, dt)
+        return switch(sim, drive, *more, **others)
 
     monkeypatch.setattr(Simulation, "_switch", lossy)
     cycle = run_case(machine(), tmp_path / "out", MPI.COMM_SELF, quiet=True).cycles[0]

@@ -249,7 +249,9 @@ def test_refused_step_changes_nothing() -> None:
     past, level, pattern = eddy.problem.accepted, switching.level.copy(), switching.pattern
     assert pattern is not None
     assert pattern.solution is past
-    assert switching.update(2.4, sim.u, sim.f, 1e-6, 1e-4) is None
+    before = sim.state()
+    assert switching.update(2.4, 1e-4, sim.u, sim.f, 1e-6, 1e-4) is None
+    sim.restore(before)
     assert switching.pattern is pattern
     assert (switching.level == level).all()
     assert eddy.problem.accepted is past

@@ -20,8 +20,10 @@ from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
 from solvers.simulation.events import Stepped
 from solvers.simulation.simulation import Simulation
+from solvers.switching.equilibrium import LEVEL_LIMIT
+from solvers.switching.hysteresis import fractions_between, lossy_branch
 from solvers.switching.losses import mean_overshoot
-from solvers.switching.transition import LEVEL_LIMIT, HystereticLaw, fractions_between, lossy_branch
+from solvers.switching.transition import TransitionLaw
 from tests.solvers.conftest import CHIP_CELLS, NO_PICTURES, SQUARE_CELLS
 
 CASES = Path(__file__).parents[3] / "cases"
@@ -47,25 +49,33 @@ class Loop:
         self.reached, self.rose = np.array([np.nan]), True
 
     def go(self, fields: Floats) -> None:
-        material = self.material
         for H in fields:
-            f = expit(self.level)
-            s = np.asarray(material.entropy(np.array([self.temperature]), f))
-            law = HystereticLaw(material, s, WIDTH, self.thickness, self.level, self.limits)
-            self.level = law.level(np.array([(H / law.scale) ** 2]), self.level, np.zeros_like)
-            new = expit(self.level)
-            self.path.append((H, float(new[0])))
-            if new == f:
-                continue
-            rising = bool(new > f)
-            if rising != self.rose:
-                self.reached, self.rose = np.array([np.nan]), rising
-            eta = self.limits[0 if rising else 1]
-            branch = lossy_branch(material, s, fractions_between(f, new), eta, rising, self.thickness, self.reached)
-            self.reached = branch.field[-1]
-            self.temperature = float(branch.temperature[-1, 0])
-            insulated = material.temperature_from_entropy(s, new)
-            self.heat += float(material.energy(self.temperature, new)[0] - material.energy(insulated, new)[0])
+            for _ in range(100):  # what has heated itself needs less field for the rest
+                if not self.switch(H):
+                    break
+            self.path.append((H, float(expit(self.level)[0])))
+
+    def switch(self, H: float) -> bool:
+        """Switch as far as a field has it at the entropy that the column has; whether it did."""
+        material, f = self.material, expit(self.level)
+        s = np.asarray(material.entropy(np.array([self.temperature]), f))
+        law = TransitionLaw(material, s, WIDTH, self.thickness)
+        up, down = (law.level(np.array([(H / law.scale / eta) ** 2]), self.level, np.zeros_like) for eta in self.limits)
+        level = np.clip(self.level, up, down)
+        new = expit(level)
+        self.level = level
+        if new == f:
+            return False
+        rising = bool(new > f)
+        if rising != self.rose:
+            self.reached, self.rose = np.array([np.nan]), rising
+        eta = self.limits[0 if rising else 1]
+        branch = lossy_branch(material, s, fractions_between(f, new), eta, rising, self.thickness, self.reached)
+        self.reached = branch.field[-1]
+        self.temperature = float(branch.temperature[-1, 0])
+        insulated = material.temperature_from_entropy(s, new)
+        self.heat += float(material.energy(self.temperature, new)[0] - material.energy(insulated, new)[0])
+        return bool(np.abs(new - f)[0] > 1e-3)
 
     def area(self) -> float:
         """mu0 times the area of the loop (J/m^3) of M = -(1 - f) H."""

@@ -87,7 +87,8 @@ def _evening_times(network: ActiveNetwork, u: Floats, wanted: Bools) -> Floats:
     for k in np.flatnonzero(wanted):
         x = space.x[problem.layer_nodes[k][problem.layer_nodes[k] < n]]
         ends = np.concatenate([x.max(axis=0, initial=-np.inf), -x.min(axis=0, initial=np.inf)])
-        top, bottom = np.split(np.asarray(space.comm.allreduce(ends, op=MPI.MAX)), 2)
+        space.comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
+        top, bottom = np.split(ends, 2)
         times[k] = evening_time(problem.materials[k], float((top + bottom).max()), float(sums[k] / volumes[k]))
     return times
 

@@ -259,5 +259,6 @@ def _length(tagged: TaggedMesh, columns: Columns) -> float:
     """Longest extent of a film, m (collective)."""
     xy = columns.centres()
     ends = np.concatenate([xy.max(axis=0, initial=-np.inf), -xy.min(axis=0, initial=np.inf)])
-    top, bottom = np.split(np.asarray(tagged.mesh.comm.allreduce(ends, op=MPI.MAX)), 2)
+    tagged.mesh.comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
+    top, bottom = np.split(ends, 2)
     return float((top + bottom).max()) * tagged.length_unit

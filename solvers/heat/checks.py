@@ -23,7 +23,7 @@ log = logging.getLogger("coldstack")
 DISTORTION = 0.05
 # Largest conductance of a contact over that of the cells beside it. A contact 1e6 times better makes a jump of 1e-6 of
 # the difference over one cell; between 1e6 and 1e9 time steps begin to fail by round-off.
-LARGEST_CONDUCTANCE = 1e7
+LARGEST_CONDUCTANCE = 3e6
 TYPICAL_U = 0.01  # K^2: where it is evaluated
 
 

@@ -18,7 +18,7 @@ from solvers.case.schema import case_schema
 from solvers.case.toml_lines import key_lines
 from solvers.errors import InputError
 
-CASES = sorted((Path(__file__).parents[3] / "cases").rglob("*.toml"))
+CASES = sorted(p for p in (Path(__file__).parents[3] / "cases").rglob("*.toml") if p.parent.name != "studies")
 DEFAULT = next(path for path in CASES if path.name == "refrigerator.toml")
 TEXT = DEFAULT.read_text(encoding="utf-8")
 

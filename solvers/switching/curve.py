@@ -258,6 +258,8 @@ class TransitionCurve:
         """Local cells (ghosts included) of every column of all films."""
         cells: list[Ints] = [np.zeros(0, dtype=np.int32) for _ in range(self.numbers.n)]
         for columns, numbers in zip(self.columns, self.numbers.local, strict=True):
+            if columns.n == 0:  # this rank has none
+                continue
             order = np.argsort(columns.column_of_cell, kind="stable")
             parts = np.split(
                 columns.cells[order], np.cumsum(np.bincount(columns.column_of_cell, minlength=columns.n))[:-1]

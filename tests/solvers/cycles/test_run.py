@@ -163,8 +163,6 @@ def test_resume_gives_the_same(finished: Result, shared_tmp_path: Path, monkeypa
     with pytest.raises(InputError, match="another case"):
         run_case(coarse("start=0.11"), folder, MPI.COMM_WORLD, resume=True, quiet=True)
     result = run_case(coarse(), folder, MPI.COMM_WORLD, resume=True, quiet=True)
-    # A resumed run has forgotten the patterns it solved before, so that the intermediate state of the ramp down is
-    # found from another side, within solver.fraction_tolerance; what the copper gave was fixed before.
     for key, rel in {"T_cold_K": 1e-6, "Q_cold_J": 1e-6, "T_working_min_K": 1e-6, "work_J": 1e-6}.items():
         assert result.cycles[0][key] == pytest.approx(finished.cycles[0][key], rel=rel), key
     assert result.cycles[0]["T_cold_drawn_K"] == pytest.approx(finished.cycles[0]["T_cold_drawn_K"], rel=1e-6)
@@ -192,8 +190,8 @@ def test_history_goes_on_as_if_uninterrupted(
         with pytest.raises(Interrupted):
             run_case(coarse(), folder, comm, quiet=True)
     result = run_case(coarse(), folder, comm, resume=True, quiet=True)
-    # On several ranks MUMPS adds in an order of its own: two uninterrupted runs differ by up to 5e-9 in their steps.
-    rel = 1e-10 if comm.size == 1 else 1e-7
+    # On several ranks MUMPS adds in an order of its own: runs differ by some 1e-7 in the lengths of their steps.
+    rel = 1e-10 if comm.size == 1 else 1e-5
     history, whole = result.history(), finished.history()
     assert list(history) == list(whole)
     for name, values in whole.items():

@@ -118,6 +118,7 @@ def test_a_decade_by_jumps(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # hundreds of cycles, six minutes on one core
 def test_jumps_against_every_cycle(tmp_path: Path) -> None:
     # The same run cycle by cycle: temperatures of the same cycles, and what was booked in all.
     jumped = run(tmp_path / "jumped", film("cycle.stop_at=150 mK"))

@@ -22,9 +22,10 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.polynomial.chebyshev import Chebyshev, cheb2poly
+from numpy.polynomial.chebyshev import Chebyshev
 from scipy.special import spence
 
+from fem.materials.tables import CubicTable
 from meshes.arrays import Floats
 
 WEAK_COUPLING: Final = math.pi * math.exp(-np.euler_gamma)  # Delta(0)/(kB Tc) = 1.76388
@@ -100,11 +101,13 @@ def reduced_gap_argument(t: Floats) -> Floats:
 # --- fitted functions ------------------------------------------------------------------------------------------------
 
 
-def _horner(coefficients: Floats, x: Floats) -> Floats:
-    """Evaluate sum_k coefficients[k] x^k."""
-    result = x * float(coefficients[-1]) + float(coefficients[-2])
-    for coefficient in coefficients[-3::-1]:
-        result = result * x + float(coefficient)
+def _power(t: Floats, power: float) -> Floats:
+    """T to a whole or half power: products and a root cost a fifth of a general power."""
+    whole = math.floor(power)
+    factor = t if whole >= 0 else 1.0 / t
+    result = np.ones_like(t) if power == whole else np.sqrt(t)
+    for _ in range(abs(whole)):
+        result = result * factor
     return np.asarray(result)
 
 
@@ -115,7 +118,6 @@ class DampedPolynomial:
         alpha: in the exponent.
         power: of the factor beside P.
         series: P as a Chebyshev series over 0 <= t <= 1.
-        coefficients: P in powers of 2t - 1 (stable enough here: the series converges fast).
     """
 
     def __init__(self, alpha: float, power: float, series: Chebyshev) -> None:
@@ -123,11 +125,11 @@ class DampedPolynomial:
         self.alpha = alpha
         self.power = power
         self.series = series
-        self.coefficients = np.asarray(cheb2poly(series.coef), dtype=np.float64)
+        self._table = CubicTable([series])
 
     def __call__(self, t: Floats) -> Floats:
         """Evaluate at t (any shape), SMALLEST_T <= t <= 1."""
-        return np.asarray(np.exp(-self.alpha / t) * t**self.power * _horner(self.coefficients, 2.0 * t - 1.0))
+        return np.asarray(np.exp(-self.alpha / t) * _power(t, self.power) * self._table(t)[0])
 
     def slope(self) -> DampedPolynomial:
         """The derivative in t, whose power is lower by two."""
@@ -167,12 +169,12 @@ def _gap_deficit() -> tuple[DampedPolynomial, DampedPolynomial]:
 
 
 @lru_cache(maxsize=1)
-def _conductivity_series() -> tuple[Floats, Floats]:
-    """Polynomials in 2z - 1, 0 <= z <= 1, of ln(1+z)/z and -Li2(-z)/z."""
+def _conductivity_table() -> CubicTable:
+    """ln(1+z)/z and -Li2(-z)/z for 0 <= z <= 1."""
     z = _chebyshev_nodes()
     logarithm = Chebyshev.fit(z, np.log1p(z) / z, 18, domain=[0.0, 1.0])
     dilogarithm = Chebyshev.fit(z, -spence(1.0 + z) / z, 18, domain=[0.0, 1.0])
-    return np.asarray(cheb2poly(logarithm.coef)), np.asarray(cheb2poly(dilogarithm.coef))
+    return CubicTable([logarithm, dilogarithm])
 
 
 def _conductivity_of_argument(d: Floats, z: Floats) -> Floats:
@@ -182,10 +184,8 @@ def _conductivity_of_argument(d: Floats, z: Floats) -> Floats:
         d: Delta/kT, any shape.
         z: exp(-d).
     """
-    logarithm, dilogarithm = _conductivity_series()
-    bracket = (
-        d * d / (1.0 + z) + 2.0 * d * _horner(logarithm, 2.0 * z - 1.0) + 2.0 * _horner(dilogarithm, 2.0 * z - 1.0)
-    )
+    logarithm, dilogarithm = _conductivity_table()(z)
+    bracket = d * d / (1.0 + z) + 2.0 * d * logarithm + 2.0 * dilogarithm
     return np.asarray(6.0 / math.pi**2 * z * bracket)
 
 
@@ -234,11 +234,7 @@ class ReducedSuperconductor:
         self._energy = DampedPolynomial(alpha, 0.5, self._entropy.series - _T * series)  # phi + t sigma
         slope = self._entropy.slope()
         self._capacity = DampedPolynomial(alpha, slope.power + 1.0, slope.series)  # t dsigma/dt
-        # both polynomials side by side, highest power first, for `energy_and_capacity`
-        stacked = np.zeros((self._capacity.coefficients.size, 2))
-        stacked[: self._energy.coefficients.size, 0] = self._energy.coefficients
-        stacked[:, 1] = self._capacity.coefficients
-        self._stacked = [(float(row[0]), float(row[1])) for row in stacked[::-1]]
+        self._energy_and_capacity = CubicTable([self._energy.series, self._capacity.series])
         self.condensation = 0.5 - float(self._minus_phi(np.ones(1))[0])
         """(F_N - F_S)/(gamma Tc^2) at T = 0, = mu0 Hc0^2/(2 gamma Tc^2); 0.23643 in weak coupling."""
         self._conduction = self._fit_conduction(t, d, damping)
@@ -273,18 +269,13 @@ class ReducedSuperconductor:
         return np.where(t < 1.0, self._capacity(np.clip(t, SMALLEST_T, 1.0)), t)
 
     def energy_and_capacity(self, t: Floats) -> tuple[Floats, Floats]:
-        """`energy` and `heat_capacity` together (one exponential, one pass over both polynomials)."""
+        """`energy` and `heat_capacity` together (one exponential, one look into the table)."""
         inside = np.clip(t, SMALLEST_T, 1.0)
-        x = 2.0 * inside - 1.0
-        both = np.zeros((2, *inside.shape))
-        for pair in self._stacked:
-            both *= x
-            both[0] += pair[0]
-            both[1] += pair[1]
+        energy, capacity = self._energy_and_capacity(inside)
         root = np.sqrt(inside)
         damping = np.exp(-self.alpha / inside)
-        energy = both[0] * (damping * root)
-        capacity = both[1] * (damping / (root * inside))
+        energy *= damping * root
+        capacity *= damping / (root * inside)
         above = t >= 1.0
         if above.any():
             energy = np.where(above, 0.5 * t * t + self.condensation, energy)

@@ -19,6 +19,7 @@ from scipy.special import expit
 
 from fem.constants import MU0
 from meshes.arrays import Floats, Ints, Longs
+from solvers.errors import StepFailure
 from solvers.field.drives import TransportCurrent
 from solvers.field.problem import FieldProblem
 from solvers.field.response import ScreeningResponse
@@ -30,6 +31,7 @@ from solvers.switching.numbering import ColumnNumbers
 # Relative distance of the drives at which the equilibrium is solved.
 STEP = 0.03
 SOLVES = 25  # of the field, for one of them
+DETOUR = (0.25, 0.5, 0.75, 1.0)  # parts of a step that are taken one by one if it does not settle at once
 LARGEST_PENETRATION = 0.2  # change of a column's penetrated share that a linear response is trusted for
 NEARLY = 0.1  # part of the films that may leave the wholly normal state and be found from there
 RESTING, MARGIN = 11.0, 0.1  # level and relative distance of the squared field of columns that do not move
@@ -44,13 +46,11 @@ class Node:
         level: logit of f of every column, (n,).
         peak: H at the columns over the drive, 1/m or 1, (n,).
         extra: what the observer made of the field, per unit of the drive.
-        misfit: mean change of f that another iteration would have made.
     """
 
     level: Floats
     peak: Floats
     extra: Floats
-    misfit: float
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,11 @@ class TransitionCurve:
 
     # ---- what the curve says ---------------------------------------------------------------------
     def node(self, k: int) -> Node:
-        """The equilibrium at reduced drive (1 + STEP)^k, solved if it is not known yet (collective)."""
+        """The equilibrium at reduced drive (1 + STEP)^k, solved if it is not known yet (collective).
+
+        Raises:
+            StepFailure: field and fraction do not settle.
+        """
         if k not in self._nodes:
             self._nodes[k] = self._solve(k)
         return self._nodes[k]
@@ -145,11 +149,6 @@ class TransitionCurve:
         k = math.floor(place)
         return np.asarray((k + 1 - place) * self.node(k).extra + (place - k) * self.node(k + 1).extra)
 
-    @property
-    def misfit(self) -> float:
-        """Largest misfit of all that was solved."""
-        return max((node.misfit for node in self._nodes.values()), default=0.0)
-
     # ---- solving ---------------------------------------------------------------------------------
     def _wholly(self, level: float) -> tuple[Floats, Floats, Floats]:
         """Per drive, in one of both states: squared field of all columns over that of transition, their H, observed."""
@@ -165,20 +164,33 @@ class TransitionCurve:
             implied = np.clip((squares * drive**2 - 1.0) / self.slope, -LEVEL_LIMIT, LEVEL_LIMIT)
             # The tail of the law is too small to change the field.
             if float((self.numbers.volume * np.abs(expit(implied) - expit(level))).sum()) < 1e-4 * self._total:
-                return Node(implied, peak, extra, 0.0)
+                return Node(implied, peak, extra)
         leaving = squares * drive**2 < 1.0
         if float(self.numbers.volume[leaving].sum()) < NEARLY * self._total:
             start: Floats = np.full(self.numbers.n, LEVEL_LIMIT)
         else:
             start = self.node(k - 1).level
-        return self._iterate(start, drive)
+        node, misfit = self._iterate(start, drive)
+        for part in DETOUR if misfit >= self.tolerance else ():  # nearer starts, if the step was too long
+            node, misfit = self._iterate(start, (1.0 + STEP) ** (k - 1 + part))
+            start = node.level
+        if not misfit < self.tolerance:
+            raise StepFailure(
+                f"films: f is still {misfit:.2g} from equilibrium after {SOLVES} fields at a drive of {drive:.4g} for "
+                f"T = 0 (solver.fraction_tolerance = {self.tolerance:g})"
+            )
+        return node
 
     @property
     def _total(self) -> float:
         return float(self.numbers.volume.sum())
 
-    def _iterate(self, level: Floats, drive: float) -> Node:
-        """Solve the field and let levels and field meet, until they agree (collective)."""
+    def _iterate(self, level: Floats, drive: float) -> tuple[Node, float]:
+        """Solve the field and let levels and field meet, until they agree (collective).
+
+        Returns:
+            The last state, and the mean change of f or of the penetrated share that led to it.
+        """
         trust, last, weight = LARGEST_PENETRATION, np.inf, self.numbers.volume / self._total
         # A column at a limit of its level does not feel how its field would answer.
         level = np.clip(level, -12.0, 12.0)
@@ -192,7 +204,7 @@ class TransitionCurve:
                 break
             trust = trust * 0.6 if moved > 0.8 * last else min(1.5 * trust, LARGEST_PENETRATION)
             last = moved
-        return Node(level, peak, extra, change)
+        return Node(level, peak, extra), max(change, moved)
 
     def _look(self, level: Floats, drive: float | None = None) -> tuple[Linearised, Floats, Floats]:
         """Solve the field at levels; with a drive, how it answers to them as well (collective).

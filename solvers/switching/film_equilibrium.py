@@ -87,11 +87,6 @@ class FilmEquilibrium:
         self._seen: dict[tuple[float, ...], Floats] = {}
         self.length = [_length(problem.tagged, c) for c in columns]
 
-    @property
-    def misfit(self) -> float:
-        """Mean change of f that was left in the worst field solved."""
-        return max((curve.misfit for curve in self._curves.values()), default=0.0)
-
     def find(
         self,
         drive: float,
@@ -115,6 +110,7 @@ class FilmEquilibrium:
 
         Raises:
             ComputationError: the conductor of the drive is normal.
+            StepFailure: field and fraction do not settle.
         """
         key, depths = self._depths(self.temperatures(u), drive)
         if drive == 0.0:

@@ -196,6 +196,15 @@ class Builder:
         """A value of a range, whole where the case has whole numbers."""
         return round(value) if self.is_whole(j) else float(value)
 
+    def point(self, shares: Sequence[float]) -> list[Any]:
+        """The values at shares of the ranges: 0 and less is the lowest one, 1 and more the highest."""
+        values: list[Any] = []
+        for j, variable in enumerate(self.variables):
+            assert variable.ends is not None
+            (low, high), part = variable.ends, min(max(float(shares[j]), 0.0), 1.0)
+            values.append(self.like(j, low * (high / low) ** part if variable.log else low + (high - low) * part))
+        return values
+
     def values(self, j: int) -> list[Any]:
         """The values of a list or of a range with points."""
         values = self.varied[self.paths[j]]

@@ -10,8 +10,7 @@ import hashlib
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from solvers.errors import ComputationError, InputError
 from solvers.studies.engine import cores, run_members
 from solvers.studies.file import Located, Sample
 from solvers.studies.folder import DONE, MISSING, StudyFolder
+from solvers.studies.gradient import gradient
+from solvers.studies.outcome import Evaluate, Outcome
 from solvers.studies.plan import Builder, Member, Plan
 from solvers.studies.progress import StudyProgress
 from solvers.studies.search_file import SearchFile
@@ -30,24 +31,8 @@ POPULATION = 16  # of a generation of NSGA-II
 SIMPLEX = 0.25  # first steps of Nelder-Mead, of each range
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a search learns of a point.
-
-    Attributes:
-        objectives: to be made small; None if there is no result.
-        violations: of the constraints, above zero where they are not met, of the size of the bound.
-    """
-
-    objectives: list[float] | None
-    violations: list[float]
-
-
 class _Ended(Exception):
     """All evaluations are done."""
-
-
-Evaluate = Callable[[list[list[Any]]], list[Outcome]]
 
 
 def run_search(
@@ -80,9 +65,9 @@ def run_search(
     folder.check(identity)
     with folder.open(identity, search.path):
         members = _Members(search, builder, limits, folder, member_time, quiet)
-        method = _nelder_mead if search.file.method == "nelder-mead" else _optuna
+        methods = {"nelder-mead": _nelder_mead, "gradient": gradient}
         try:
-            method(search.file, builder, members.evaluate, members.at_once)
+            methods.get(search.file.method, _optuna)(search.file, builder, members.evaluate, members.at_once)
         except _Ended:
             pass
         finally:
@@ -244,16 +229,8 @@ def _nelder_mead(file: SearchFile, builder: Builder, evaluate: Evaluate, at_once
     """Scipy's simplex in the ranges scaled to 0..1; started again around the best point when it has settled."""
     from scipy.optimize import minimize
 
-    def point(share: Sequence[float]) -> list[Any]:
-        values: list[Any] = []
-        for j, variable in enumerate(builder.variables):
-            assert variable.ends is not None
-            (low, high), part = variable.ends, min(max(float(share[j]), 0.0), 1.0)
-            values.append(builder.like(j, low * (high / low) ** part if variable.log else low + (high - low) * part))
-        return values
-
     def objective(share: Sequence[float]) -> float:
-        [outcome] = evaluate([point(share)])
+        [outcome] = evaluate([builder.point(share)])
         if outcome.objectives is None or any(violation > 0 for violation in outcome.violations):
             return float("inf")
         return outcome.objectives[0]

@@ -33,10 +33,10 @@ def _seed(raw: object) -> int:
 class SearchFile(VariedCase):
     """What an optimisation file may contain."""
 
-    method: Literal["tpe", "nsga2", "nelder-mead"] = Field(
+    method: Literal["tpe", "nsga2", "nelder-mead", "gradient"] = Field(
         default="tpe",
-        description='"tpe" (many variables of any kind, noise), "nsga2" (two objectives) or "nelder-mead" (few smooth '
-        "variables, one member at a time)",
+        description='"tpe" (many variables of any kind, noise), "nsga2" (two objectives), "nelder-mead" (few smooth '
+        'variables, one member at a time) or "gradient" (smooth variables)',
     )
     evaluations: WholeNumber = Field(description="Members to compute (-)")
     seed: Annotated[int, PlainValidator(_seed)] = Field(default=0, description="Seed of the search (-)")
@@ -64,11 +64,11 @@ class SearchFile(VariedCase):
                 problems.append(Problem(path, "a search takes any value of the range: leave points out"))
             if isinstance(values, list) and len(values) < 2:
                 problems.append(Problem(path, "needs two choices or more, or a range"))
-        if self.method == "nelder-mead":
+        if self.method in ("nelder-mead", "gradient"):
             if len(objectives) > 1:
-                problems.append(Problem(("method",), 'nelder-mead has one objective; take "nsga2" for two'))
+                problems.append(Problem(("method",), f'{self.method} has one objective; take "nsga2" for two'))
             if any(isinstance(values, list) for values in self.varied().values()):
-                problems.append(Problem(("method",), 'nelder-mead takes ranges only; take "tpe" for lists'))
+                problems.append(Problem(("method",), f'{self.method} takes ranges only; take "tpe" for lists'))
         if problems:
             raise CaseProblems(problems)
         return self
@@ -93,6 +93,11 @@ def read_search(path: Path) -> tuple[Located[SearchFile], Builder, dict[str, tup
     ranks, here = search.file.ranks, cores()
     if ranks > here:
         raise InputError(f"{search.place(('ranks',))}: ranks: a member needs {ranks} cores, and there are {here}")
+    for j, variable in enumerate(builder.variables):
+        if search.file.method == "gradient" and builder.is_whole(j):
+            raise InputError(
+                f'{search.place(("method",))}: method: {variable.key} is a whole number and has no gradient; take "tpe"'
+            )
     limits = {}
     for name, raw in search.file.constraint.items():
         unit = unit_of_result(search.file.collect[name]) if name in search.file.collect else BALANCES[name][0]

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import coldstack as cs
+from fem.constants import LORENZ
 from solvers.case.model import load_case
 from solvers.errors import InputError
 from solvers.studies import search as search_module
-from solvers.studies.search import Outcome
+from solvers.studies.outcome import Outcome
 from solvers.studies.search_file import read_search
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +24,9 @@ R_A = '"interface.sink|load.resistance_area" = { log = ["1e-8 ohm m^2", "1e-4 oh
 THICKNESS = '"layer.load.thickness" = { linear = ["1 um", "3 um"] }'
 
 
-@pytest.mark.parametrize(("method", "evaluations", "close"), [("tpe", 120, 0.1), ("nelder-mead", 80, 1e-3)])
+@pytest.mark.parametrize(
+    ("method", "evaluations", "close"), [("tpe", 120, 0.1), ("nelder-mead", 80, 1e-3), ("gradient", 20, 1e-3)]
+)
 def test_the_smallest_value_is_found(write: Write, method: str, evaluations: int, close: float) -> None:
     # A bowl around R_A = 1e-6.5, thickness 2.2 um, in place of members: the searches are told its values.
     text = (
@@ -39,7 +42,8 @@ def test_the_smallest_value_is_found(write: Write, method: str, evaluations: int
         seen.extend(zip(values, points, strict=True))
         return [Outcome([value], []) for value in values]
 
-    run = search_module._nelder_mead if method == "nelder-mead" else search_module._optuna
+    methods = {"nelder-mead": search_module._nelder_mead, "gradient": search_module.gradient}
+    run = methods.get(method, search_module._optuna)
     with pytest.raises(search_module._Ended):
         run(search.file, builder, bowl, 2)
     value, (r, t) = min(seen)
@@ -82,6 +86,92 @@ T_cold = { above = "60 mK" }
     assert (tmp_path / "out" / "figures" / "convergence.png").is_file()
 
 
+def test_gradients_find_where_a_constraint_binds(write: Write, tmp_path: Path) -> None:
+    # In u = T^2 all is linear: the load of energy gamma u V / 2 gives L0 (u - u_bath) / (2 R_A) per area to the sink,
+    # so that it comes to 60 mK in 0.1 s at the R_A that is exact here. Smaller ones cool it below.
+    text = """method = "gradient"
+evaluations = 12
+minimise = ["T_cold"]
+[set]
+"solver.rtol" = 1e-6
+[vary]
+"interface.sink|load.resistance_area" = { log = ["2e-6 ohm m^2", "2e-4 ohm m^2"] }
+[constraint]
+T_cold = { above = "60 mK" }
+"""
+    path = write(text)
+    optimise(tmp_path, path.name)
+    data = cs.Study.load(tmp_path / "out").dataset
+    gamma = cs.get_material("Cu").gamma
+    exact = LORENZ * 0.1 / (gamma * 1e-6 * np.log((0.1**2 - 0.05**2) / (0.06**2 - 0.05**2)))
+    best = data.isel(member=int(np.argmax(data["best"].values)))
+    assert float(best["resistance_area"]) == pytest.approx(exact, rel=1e-3)
+    assert float(best["T_cold"]) == pytest.approx(0.06, rel=3e-5)
+    # With more evaluations it finds the others on disk, and goes on to the same points as if it had not stopped.
+    path.write_text(path.read_text().replace("evaluations = 12", "evaluations = 13"))
+    records = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "members").glob("*/record.json")}
+    optimise(tmp_path, path.name)
+    again = cs.Study.load(tmp_path / "out").dataset
+    np.testing.assert_array_equal(again["case_sha256"].values[:12], data["case_sha256"].values)
+    assert len(records) == 12
+    assert records == {p: p.stat().st_mtime_ns for p in records}
+
+
+class _Shares:
+    """A builder of two variables whose values are their shares of the ranges."""
+
+    variables = (0, 0)
+
+    def point(self, shares: Any) -> list[Any]:
+        return list(shares)
+
+
+def descend(objective: Any, limits: Any, evaluations: int) -> list[tuple[float, list[float], list[Any]]]:
+    """Members of a search by gradients: value, violations and point of each."""
+    seen: list[tuple[float, list[float], list[Any]]] = []
+    batches: list[int] = []
+
+    def evaluate(points: list[list[Any]]) -> list[Outcome]:
+        if len(seen) >= evaluations:
+            raise search_module._Ended
+        batches.append(len(points))
+        rows = [(objective(*p), limits(*p), p) for p in points]
+        seen.extend(rows)
+        return [Outcome(None if np.isnan(value) else [value], violations) for value, violations, _ in rows]
+
+    class File:
+        seed = 3
+
+    with pytest.raises(search_module._Ended):
+        search_module.gradient(File(), _Shares(), evaluate, 2)  # type: ignore[arg-type]
+    assert 4 in batches  # all of one derivative at once
+    return seen
+
+
+def test_gradients_on_a_limit() -> None:
+    # x^2 + 2 y^2 on x + y >= 0.9: the smallest value is at (0.6, 0.3).
+    seen = descend(lambda x, y: x**2 + 2 * y**2, lambda x, y: [0.9 - x - y], 20)
+    value, _, point = min(row for row in seen if row[1][0] <= 0)
+    assert value == pytest.approx(0.54, rel=1e-4)
+    assert point == pytest.approx([0.6, 0.3], abs=3e-3)
+
+
+def test_gradients_at_a_bound_and_past_failures() -> None:
+    # The smallest value is in the corner (1, 0); a part of the range has no value.
+    seen = descend(lambda x, y: np.nan if 0.6 < x < 0.7 and y > 0.3 else np.exp(y - x) + 0.1 * y, lambda x, y: [], 40)
+    value, _, point = min(row for row in seen if not np.isnan(row[0]))
+    assert point == [1.0, 0.0]
+    assert value == np.exp(-1.0)
+
+
+def test_gradients_where_sqp_gives_up() -> None:
+    # In the middle the limit has no slope and cannot be reached by its linearisation: trust-constr goes on.
+    seen = descend(
+        lambda x, y: x + y, lambda x, y: [0.04 - (x - 0.5) ** 2 - (y - 0.5) ** 2, (x - 0.5) ** 2 - 0.09], 150
+    )
+    assert min(row[0] for row in seen if max(row[1]) <= 0) < 0.25
+
+
 def optimise(folder: Path, file: str) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_COMM_", "PMIX_", "PMI_"))}
     done = subprocess.run(
@@ -108,6 +198,12 @@ def optimise(folder: Path, file: str) -> None:
             f"method = 'nelder-mead'\nevaluations = 4\nminimise = ['T_cold']\n[vary]\n{R_A}\nstart = ['1 K', '2 K']",
             "study.toml:2: method",
             "ranges only",
+        ),
+        (
+            f"method = 'gradient'\nevaluations = 4\nminimise = ['T_cold']\n[vary]\n{R_A}\n"
+            "'cycle.repeat' = { linear = [1, 3] }",
+            "study.toml:2: method",
+            "whole number",
         ),
         (
             f"evaluations = 4\nminimise = ['T_cold']\n[vary]\n{R_A}\n[constraint]\nT_cold = {{ below = '3 m' }}",

@@ -10,6 +10,7 @@ import numpy as np
 from solvers.case.quantities import Duration, Quantity
 from solvers.errors import InputError, on_first_rank
 from solvers.studies.folder import MISSING
+from solvers.studies.room import Room
 from solvers.studies.run import checked_plan, describe_plan, estimate, run_study
 from solvers.studies.study import Study
 
@@ -58,7 +59,7 @@ def study_in_groups(file: Path, output: Path, comm: MPI.Intracomm, quiet: bool) 
     """
     from solvers.studies.groups import run_in_groups
 
-    plan = on_first_rank(comm, lambda: checked_plan(file, comm.size))
+    plan = on_first_rank(comm, lambda: checked_plan(file, Room((comm.size,))))
     study = run_in_groups(plan, output, comm, quiet)
     if study is not None:
         _finish(study, f"coldstack study {file} --output {output}", quiet)

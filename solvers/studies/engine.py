@@ -1,4 +1,4 @@
-"""Members computed at once by libEnsemble, each by an own `mpirun -n RANKS coldstack run`.
+"""Members computed at once by libEnsemble, each by an own `mpirun -n RANKS coldstack run`, or `srun` under Slurm.
 
 The manager gives members to workers (processes) through libEnsemble; a worker starts a member, waits for it and writes
 into its folder how it ended. So all that is known is on disk, whatever ends: workers stop their member and leave when
@@ -22,6 +22,7 @@ import numpy as np
 
 from solvers.errors import ComputationError
 from solvers.studies.folder import DONE, FAILED, TIMED_OUT, Record, StudyFolder, write_record
+from solvers.studies.room import Room, step_options
 
 TERM_WAIT = 5.0  # s between asking a member to stop and killing it
 LOOK = 0.05  # s between looks of the manager at its workers
@@ -30,18 +31,11 @@ _APP = "coldstack"
 _INTERRUPTED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # exit codes of a member that was asked to stop
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    with contextlib.suppress(AttributeError):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_members(
     folder: StudyFolder,
     shas: Sequence[str],
     ranks: int,
-    at_once: int,
+    room: Room,
     member_time: float | None,
     ended: Callable[[], None],
 ) -> None:
@@ -51,7 +45,7 @@ def run_members(
         folder: of the study.
         shas: which members.
         ranks: MPI ranks of each.
-        at_once: how many run at the same time.
+        room: where they run; as many at the same time as it holds.
         member_time: s after which a member is stopped; None: never.
         ended: called now and then, and after the end of each member.
 
@@ -76,14 +70,15 @@ def run_members(
     kinds = [("sha", "U64"), ("sim_id", int), ("sim_started", bool), ("sim_ended", bool)]
     points = np.zeros(len(shas), dtype=kinds)
     points["sha"], points["sim_id"] = list(shas), range(len(shas))
+    launch = _launch(room, ranks)
     with _in_folder(folder.path / "engine"), _stopped_by_signals(), _environment():
-        executor = MPIExecutor()
+        executor = MPIExecutor(custom_info={"mpi_runner": "srun"} if room.slurm else {})
         executor.register_app(full_path=sys.executable, app_name=_APP)
         ensemble = Ensemble(
             parse_args=False,
             executor=executor,
             libE_specs=LibeSpecs(
-                nworkers=min(at_once, len(shas)),
+                nworkers=min(room.at_once(ranks), len(shas)),
                 comms="local",
                 disable_resource_manager=True,
                 save_every_k_sims=0,
@@ -96,7 +91,12 @@ def run_members(
                 sim_f=_member,
                 inputs=["sha"],
                 out=[("code", int)],
-                user={"root": str(folder.path), "ranks": ranks, "member_time": member_time, "manager": os.getpid()},
+                user={
+                    "root": str(folder.path),
+                    "launch": launch,
+                    "member_time": member_time,
+                    "manager": os.getpid(),
+                },
             ),
             alloc_specs=AllocSpecs(alloc_f=allocate),
             exit_criteria=ExitCriteria(sim_max=len(shas)),
@@ -111,6 +111,21 @@ def run_members(
             raise ComputationError(
                 f"the engine of the study failed: {error} (see {log}); start it again to go on"
             ) from error
+
+
+def _launch(room: Room, ranks: int) -> dict[str, Any]:
+    """How a member is started, in words of libEnsemble's executor."""
+    if not room.slurm:
+        return {"num_procs": ranks}
+    shape = room.shape(ranks)
+    assert shape is not None  # Room.problem was asked
+    nodes, on_each = shape
+    return {
+        "num_procs": ranks,
+        "num_nodes": nodes,
+        "procs_per_node": on_each,
+        "extra_args": step_options(ranks, nodes),
+    }
 
 
 def _member(points: Any, persis_info: Any, specs: dict[str, Any], info: dict[str, Any]) -> Any:
@@ -128,7 +143,7 @@ def _member(points: Any, persis_info: Any, specs: dict[str, Any], info: dict[str
         shutil.rmtree(folder / "run", ignore_errors=True)
     with _in_folder(folder):
         watch.task = Executor.executor.submit(
-            app_name=_APP, num_procs=user["ranks"], app_args=arguments, stdout="out.txt", stderr="err.txt"
+            app_name=_APP, app_args=arguments, stdout="out.txt", stderr="err.txt", **user["launch"]
         )
         record = _outcome(watch.task, folder, user["member_time"])
     while _Watch.leaving:  # the member was stopped with the study, and is still missing

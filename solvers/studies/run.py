@@ -9,23 +9,24 @@ from typing import Any
 
 from solvers.errors import ComputationError, InputError
 from solvers.studies.collect import check_collected
-from solvers.studies.engine import cores, run_members
+from solvers.studies.engine import run_members
 from solvers.studies.file import read_study
 from solvers.studies.folder import DONE, MISSING, StudyFolder
 from solvers.studies.plan import Plan, make_plan
 from solvers.studies.progress import StudyProgress, duration
+from solvers.studies.room import Room, find_room
 from solvers.studies.study import Study, check_names, member_results, write_study
 
 LOOK = 0.5  # s between looks at the members' folders
 WRITING_SHARE = 0.02  # of the time may be spent on the dataset
 
 
-def checked_plan(path: Path, here: int | None = None) -> Plan:
+def checked_plan(path: Path, room: Room | None = None) -> Plan:
     """The plan of a study file, with all checked that can be known before anything starts.
 
     Args:
         path: the study file.
-        here: how many ranks there are; None: the cores of this machine.
+        room: where its members will run; None: here.
 
     Raises:
         InputError: one line for each mistake.
@@ -34,9 +35,9 @@ def checked_plan(path: Path, here: int | None = None) -> Plan:
     plan = make_plan(study)
     check_collected(study, plan.members[0].case)
     check_names(study, plan.variables)
-    ranks, here = study.file.ranks, here or cores()
-    if ranks > here:
-        raise InputError(f"{study.place(('ranks',))}: ranks: a member needs {ranks} cores, and there are {here}")
+    problem = (room or find_room()).problem(study.file.ranks)
+    if problem:
+        raise InputError(f"{study.place(('ranks',))}: ranks: {problem}")
     return plan
 
 
@@ -65,9 +66,8 @@ def run_study(
         missing = [member for member in members if keeper.results[member.sha]["status"] == MISSING]
         for member in missing:
             folder.prepare(member)
-        ranks = plan.study.file.ranks
-        at_once = max(1, cores() // ranks)
-        progress = StudyProgress(len(members), len(members) - len(missing), at_once, quiet)
+        ranks, room = plan.study.file.ranks, find_room()
+        progress = StudyProgress(len(members), len(members) - len(missing), room.at_once(ranks), quiet)
 
         def ended(last: bool = False) -> None:
             if not keeper.look(last):
@@ -79,7 +79,7 @@ def run_study(
         try:
             ended(last=True)
             if missing:
-                run_members(folder, [member.sha for member in missing], ranks, at_once, member_time, ended)
+                run_members(folder, [member.sha for member in missing], ranks, room, member_time, ended)
         finally:
             ended(last=True)
             progress.close()
@@ -141,7 +141,7 @@ def estimate(plan: Plan, study: Study) -> str:
     """Time and memory of a study, from its first member."""
     first = study.dataset.isel({name: 0 for name in study.dataset.sizes})
     seconds, memory = float(first["run_time"]), float(first["memory"])
-    at_once = max(1, cores() // plan.study.file.ranks)
+    at_once = find_room().at_once(plan.study.file.ranks)
     count = len({member.sha for member in plan.members})
     batches = -(-count // at_once)
     return (

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from solvers.errors import ComputationError, InputError
-from solvers.studies.engine import cores, run_members
+from solvers.studies.engine import run_members
 from solvers.studies.file import Located, Sample
 from solvers.studies.folder import DONE, MISSING, StudyFolder
 from solvers.studies.gradient import gradient
 from solvers.studies.outcome import Evaluate, Outcome
 from solvers.studies.plan import Builder, Member, Plan
 from solvers.studies.progress import StudyProgress
+from solvers.studies.room import find_room
 from solvers.studies.search_file import SearchFile
 from solvers.studies.study import Study, member_results, write_study
 
@@ -93,7 +94,8 @@ class _Members:
     ) -> None:
         self.search, self.builder, self.limits, self.folder = search, builder, limits, folder
         self.member_time = member_time
-        self.at_once = max(1, cores() // search.file.ranks)
+        self.room = find_room()
+        self.at_once = self.room.at_once(search.file.ranks)
         self.members: list[Member] = []
         self.results: list[dict[str, Any]] = []
         self.outcomes: list[Outcome] = []
@@ -122,7 +124,7 @@ class _Members:
             self.folder.prepare(member)
         if missing:
             ranks = self.search.file.ranks
-            run_members(self.folder, list(missing), ranks, self.at_once, self.member_time, lambda: None)
+            run_members(self.folder, list(missing), ranks, self.room, self.member_time, lambda: None)
         found = {m.sha: member_results(self.folder, m.sha, self.search.file.collect) for m in members}
         self.members += members
         self.results += [found[member.sha] for member in members]

@@ -10,9 +10,9 @@ from pydantic import Field, PlainValidator, model_validator
 from solvers.case.quantities import Quantity, WholeNumber, show
 from solvers.errors import CaseProblems, InputError, Problem, choices
 from solvers.studies.collect import check_collected
-from solvers.studies.engine import cores
 from solvers.studies.file import Located, Range, VariedCase, read_located
 from solvers.studies.plan import Builder
+from solvers.studies.room import find_room
 from solvers.studies.study import BALANCES, check_names
 from solvers.studies.units import unit_of_result
 
@@ -90,9 +90,9 @@ def read_search(path: Path) -> tuple[Located[SearchFile], Builder, dict[str, tup
     builder = Builder(search)
     check_collected(search, builder.first)
     check_names(search, builder.variables)
-    ranks, here = search.file.ranks, cores()
-    if ranks > here:
-        raise InputError(f"{search.place(('ranks',))}: ranks: a member needs {ranks} cores, and there are {here}")
+    problem = find_room().problem(search.file.ranks)
+    if problem:
+        raise InputError(f"{search.place(('ranks',))}: ranks: {problem}")
     for j, variable in enumerate(builder.variables):
         if search.file.method == "gradient" and builder.is_whole(j):
             raise InputError(

@@ -17,7 +17,7 @@ from solvers.heat.network import ActiveNetwork
 from solvers.heat.parts import Flow
 from solvers.heat.step import Step, sum_of_steps
 from solvers.heat.step_control import StepControl
-from solvers.heat.storage import Change, Stored, guesses, stored
+from solvers.heat.storage import Change, Stored, guesses, reach_held, stored
 
 GAMMA = 1.0 - 1.0 / np.sqrt(2.0)  # SDIRK2, L-stable and stiffly accurate (Alexander 1977)
 NEWTON_LIMIT = 30
@@ -299,6 +299,13 @@ class HeatStepper:
             for _ in range(2):
                 mean = sums[2] * np.linalg.solve(jacobian, mean)
             worst = float(np.abs(mean / sums[1]).max())
+        if moving is not None and reach_held(network, moving):
+            # What a film passes on to nodes that are held goes through all of it, not through its last cells alone.
+            mean = np.where(network.held | ~moving, 0.0, error)[:n]
+            for _ in range(2):
+                mean = state.slope[:n] * network.matrix.solve(mean, FILTER_TOLERANCE)
+            means = space.comm.allreduce(np.bincount(owned, mean, minlength=size))[1:]
+            worst = max(worst, float(np.abs(means / sums[1]).max(initial=0.0)))
         free = owned > 0 if moving is None else (owned > 0) & ~moving[:n]
         local[0] = float((weight * (node / scale[:n]) ** 2)[free].sum())
         local[1] = float(weight[free].sum())

@@ -93,6 +93,14 @@ def _evening_times(network: ActiveNetwork, u: Floats, wanted: Bools) -> Floats:
     return times
 
 
+def reach_held(network: ActiveNetwork, nodes: Bools) -> bool:
+    """Whether some of these nodes, (n_local,), conduct to nodes that a bath holds (collective)."""
+    held, i, j = network.held, network.matrix.i, network.matrix.j
+    free = nodes & ~held
+    some = (free[i] & held[j]) | (held[i] & free[j])
+    return bool(network.space.comm.allreduce(int(some.any()), op=MPI.MAX))
+
+
 @dataclass(frozen=True)
 class Stored:
     """What the nodes store in one state.

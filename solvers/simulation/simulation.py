@@ -77,7 +77,7 @@ class Simulation:
         self.losses = SwitchingLosses(self.heat, self.switching, overshoot) if self.switching else None
         space = self.heat.space
         self.u: Floats = np.full(space.n_local, case.start**2)
-        self.f = self.switching.nodal_fraction() if self.switching else build.without_field(self.heat)
+        self.f = build.without_field(self.heat)
         self.clock, self.ledger, self.counters = Clock(), Ledger(), Counters()
         self._set_materials(self._in_fields(dict.fromkeys(counting, 0.0)))
         self._heating: Floats | None = None
@@ -293,7 +293,7 @@ class Simulation:
             if self.eddy is not None and dt is not None:
                 self._heat_with(self.eddy.accept(value))
             fields = self._spins.at(self.switching, value)
-        goal, gain = self.switching.nodal_fraction(), np.zeros_like(self.f)
+        goal, gain = self.switching.nodal_fraction(self.u, self.f), np.zeros_like(self.f)
         with self.timed("switch"):
             if fields != self.spin_field:
                 self._magnetise(fields)
@@ -329,7 +329,7 @@ class Simulation:
             self.switching.update(value, np.inf, self.u, self.f)
             self.switching.start_eddy(value)
             fields = self._spins.at(self.switching, value)
-        self._switch_at_once(self.switching.nodal_fraction(), np.zeros_like(self.f), np.inf)
+        self._switch_at_once(self.switching.nodal_fraction(self.u, self.f), np.zeros_like(self.f), np.inf)
         if fields != self.spin_field:
             self._magnetise(fields)
         self.clock.drive = drive

@@ -147,6 +147,11 @@ def meet(field: Linearised, level: Floats, slope: Floats, ratio: Floats, trust: 
     return best if least < 1e-3 else y
 
 
+def level_fraction(level: Floats) -> Floats:
+    """Normal fraction of a level; at the limits 0 and 1 without a rest, so that nothing seems to switch there."""
+    return np.asarray(np.where(level <= -LEVEL_LIMIT, 0.0, expit(level)))
+
+
 def fraction_level(fraction: Floats) -> Floats:
     """Level of a normal fraction, within the limits."""
     with np.errstate(divide="ignore"):

@@ -36,12 +36,14 @@ class Equilibrium:
         peak: largest H of every column over the drive, 1/m or 1, (n,).
         depths: penetration depths of all films that the field was solved with, m.
         observed: what the observer saw, per unit of the drive.
+        above: whether a column is above Tc, (n,).
     """
 
     fraction: Floats
     peak: Floats
     depths: tuple[float, ...]
     observed: Floats
+    above: Bools
 
 
 class FilmEquilibrium:
@@ -98,7 +100,8 @@ class FilmEquilibrium:
     ) -> Equilibrium:
         """The equilibrium at a drive if no heat comes or goes (collective).
 
-        A film in which temperatures even out within the duration has one, else each column keeps its entropy.
+        A film in which temperatures even out within the duration has one, else each column keeps its entropy. Above Tc
+        a column is normal, whatever the field.
 
         Args:
             drive: A, or A/m of an applied field.
@@ -113,10 +116,12 @@ class FilmEquilibrium:
             StepFailure: field and fraction do not settle.
         """
         key, depths = self._depths(self.temperatures(u), drive)
+        entropies = [self.entropy(k, duration, u, f, materials[c.film.layer]) for k, c in enumerate(self.columns)]
+        above = self._above(entropies, materials)
         if drive == 0.0:
-            return Equilibrium(np.zeros(self.numbers.n), np.zeros(self.numbers.n), depths, self.nothing)
+            return Equilibrium(above.astype(np.float64), np.zeros(self.numbers.n), depths, self.nothing, above)
         if not self.columns:
-            return Equilibrium(np.zeros(0), np.zeros(0), depths, self._bare(depths))
+            return Equilibrium(np.zeros(0), np.zeros(0), depths, self._bare(depths), above)
         curve = self._curve(key, depths, materials)
         reduced, new = (np.zeros(self.numbers.n) for _ in range(2))
         for k, columns in enumerate(self.columns):
@@ -135,13 +140,21 @@ class FilmEquilibrium:
                 low, high = curve.at(np.asarray(every / up))[0], curve.at(np.asarray(every / down))[0]
                 return np.asarray(np.clip(fraction, low, high)[mine])
 
-            entropy, even = self.entropy(k, duration, u, f, material)
+            entropy, even = entropies[k]
             weight = self.numbers.volume[mine] / self.numbers.volume[mine].sum()
             T = self._settle(material, entropy, lambda T: normal(drives(T)), weight if even else None)
             reduced[mine] = drives(T)
             new[mine] = normal(reduced[mine])
         peak = curve.at(reduced)[1]
-        return Equilibrium(new, peak, depths, curve.observed(float(reduced[0])))
+        return Equilibrium(new, peak, depths, curve.observed(float(reduced[0])), above)
+
+    def _above(self, entropies: Sequence[tuple[Floats, bool]], materials: Mapping[str, Material]) -> Bools:
+        """Whether columns of these entropies (see `entropy`) are above Tc, where both states have the same, (n,)."""
+        above = np.zeros(self.numbers.n, dtype=bool)
+        for k, (columns, (entropy, _)) in enumerate(zip(self.columns, entropies, strict=True)):
+            material = materials[columns.film.layer]
+            above[self.numbers.film == k] = entropy >= material.entropy(material.critical_temperature or 0.0, 1.0)
+        return above
 
     def _bare(self, depths: tuple[float, ...]) -> Floats:
         """What the observer sees per unit of the drive where no film can switch (collective)."""

@@ -13,7 +13,7 @@ from meshes.arrays import Floats
 from solvers.field.problem import FieldProblem
 from solvers.field.solution import FieldSolution
 from solvers.switching.columns import Columns, Film
-from solvers.switching.equilibrium import LEVEL_LIMIT
+from solvers.switching.equilibrium import LEVEL_LIMIT, level_fraction
 from solvers.switching.film_equilibrium import FilmEquilibrium
 from solvers.switching.pattern import Pattern
 
@@ -86,7 +86,7 @@ class Films:
     @property
     def fraction(self) -> Floats:
         """Normal fraction of every column of every switching film on this rank, concatenated."""
-        return np.asarray(expit(self.level))
+        return level_fraction(self.level)
 
     # ---- states ----------------------------------------------------------------------------------
     def part(self, k: int) -> slice:
@@ -120,9 +120,25 @@ class Films:
             cell[columns.parent_cells] = self.fraction[self.part(k)][columns.column_of_heat_cell]
         return cell
 
-    def nodal_fraction(self) -> Floats:
-        """Normal fraction at the nodes of the heat space: 1 outside superconductors (collective)."""
-        return np.clip(self.space.from_cells(self.cell_fraction()), 0.0, 1.0)
+    def nodal_fraction(self, u: Floats, f: Floats) -> Floats:
+        """Normal fraction at the nodes of the heat space, for its laws: 1 outside superconductors (collective).
+
+        Above Tc both states have the same laws but for the zero of their energies, which are counted from T = 0: a
+        node there keeps the fraction that it has, so that no condensation energy is booked where there is none.
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction that the nodes have, (n_local,).
+        """
+        cell, pattern = self.cell_fraction(), self.pattern
+        hot = np.zeros(len(u), dtype=bool)
+        for k, columns in enumerate(self.columns):
+            if pattern is not None and pattern.drive == 0.0 and pattern.above is not None:
+                # Normal for its temperature, not for a field: what of it is below Tc is superconducting.
+                cell[columns.parent_cells[pattern.above[self.part(k)][columns.column_of_heat_cell]]] = 0.0
+            nodes = self.space.nodes(columns.film.layer)
+            hot[nodes] = u[nodes] >= (columns.film.material.critical_temperature or 0.0) ** 2
+        return np.where(hot, f, np.clip(self.space.from_cells(cell), 0.0, 1.0))
 
     def nodal_field(self, pattern: Pattern | None) -> Floats:
         """H of the columns at the nodes of the films, per unit of the drive, by a pattern or the present one.

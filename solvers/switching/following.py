@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from fem.constants import MU0
-from meshes.arrays import Floats
+from meshes.arrays import Bools, Floats
 from solvers.errors import ComputationError, StepFailure
 from solvers.field.solution import FieldSolution
 from solvers.switching.eddy_currents import EddyCurrents
@@ -22,6 +22,7 @@ PENETRATION_RESPONSE, LEVEL_RESPONSE, STIFFEN = 1.0, 0.1, 1.5
 SOLVES_PER_STEP = 20
 UNSETTLED = 0.1  # mean misfit of f that is no solution of the step any more
 DEPTH_TOLERANCE = 1e-3  # relative change of a penetration depth that calls for a new factorisation
+NO_FIELD = 1e-12  # (H/Hc(0))^2 that is none: the law of a broadened transition has f = 1/2 at Tc
 WEAK_FIELD = 0.01  # share of Hc(0) below which the penetration depth does not matter to a film at rest
 
 
@@ -62,7 +63,8 @@ class Following:
         if past is not None and np.allclose(past.depths, depths, rtol=DEPTH_TOLERANCE, atol=0.0):
             depths = past.depths  # the matrix may be factored already
         laws = self._laws(duration, u, f)
-        pattern = self._solve(self.films.level, depths, drive, dt)
+        above = self._above(depths)
+        pattern = self._solve(np.where(above, LEVEL_LIMIT, self.films.level), depths, drive, dt)
         stiff, last = 1.0, np.inf
         for _ in range(SOLVES_PER_STEP):
             level, change = self._next(pattern, laws, stiff)
@@ -74,11 +76,19 @@ class Following:
             last = change
             pattern = self._solve(level, depths, drive, dt)
         pattern.drive, pattern.misfit = drive, self._next(pattern, laws, 1.0)[1]
+        pattern.above = above
         if not pattern.misfit < max(UNSETTLED, 10 * self.tolerance):
             raise StepFailure(
                 f"films and eddy currents do not settle: f is {pattern.misfit:.2g} from where it should be"
             )
         return pattern
+
+    def _above(self, depths: tuple[float, ...]) -> Bools:
+        """Whether each column of this rank is of a film above Tc, by the penetration depths (m), (n_local,)."""
+        above = np.zeros(len(self.films.level), dtype=bool)
+        for k, columns in enumerate(self.films.columns):
+            above[self.films.part(k)] = np.isinf(depths[self.films.films.index(columns.film)])
+        return above
 
     def rests(self, drive: float, duration: float, u: Floats, f: Floats) -> bool:
         """Whether the films have no reason to change at this drive (collective)."""
@@ -88,7 +98,10 @@ class Following:
         laws = self._laws(duration, u, f)
         pairs = zip(self.films.columns, laws, strict=True)
         weak = all(self.films.largest_field(c.film.layer, drive) < WEAK_FIELD * law.scale for c, law in pairs)
-        if not weak and not np.allclose(pattern.depths, self._depths(u), rtol=DEPTH_TOLERANCE, atol=0.0):
+        depths = self._depths(u)
+        if not weak and not np.allclose(pattern.depths, depths, rtol=DEPTH_TOLERANCE, atol=0.0):
+            return False
+        if not np.array_equal(np.isinf(pattern.depths), np.isinf(depths)):  # a film has passed Tc
             return False
         change = self._next(pattern, laws, 1.0)[1]
         return change <= self.tolerance or (pattern.drive == drive and change <= 1.1 * pattern.misfit)
@@ -137,7 +150,7 @@ class Following:
             ratio = (film.thickness / (2 * pattern.depths[films.films.index(film)])) ** 2
             old = pattern.level[part]
             if ratio == 0.0:  # above Tc there is nothing to switch
-                new[part], moved[part] = old, 0.0
+                new[part], moved[part] = LEVEL_LIMIT, 0.0
                 continue
 
             def response(y: Floats, ratio: float = ratio) -> Floats:
@@ -149,7 +162,7 @@ class Following:
             rising = laws[k].level(field / up**2, old, response)
             falling = rising if up == down else laws[k].level(field / down**2, old, response)
             # Between the two limits of a transition with hysteresis a column stays as it was.
-            new[part] = np.clip(films.level[part], rising, falling)
+            new[part] = np.where(field < NO_FIELD, -LEVEL_LIMIT, np.clip(films.level[part], rising, falling))
             moved[part] = np.abs(expit(new[part]) - expit(old))
             moved[part] += 0.5 * np.abs(response(new[part]) - response(old)) / (stiff * PENETRATION_RESPONSE)
         every = films.everywhere(moved)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from meshes.arrays import Floats
+from meshes.arrays import Bools, Floats
 from solvers.field.solution import FieldSolution
 
 SolutionOf = Callable[[Floats, tuple[float, ...], Floats, float], FieldSolution]
@@ -27,6 +27,7 @@ class Pattern:
         drive: where it was accepted.
         misfit: how far from rest it was then.
         observed: what the observer saw per unit of the drive; None: ask it.
+        above: columns that were above Tc, like `level`; None: none. Only the step that found the pattern asks.
         solve: finds the solution; None: it is known.
     """
 
@@ -37,6 +38,7 @@ class Pattern:
     drive: float = 0.0
     misfit: float = 0.0
     observed: Floats | None = None
+    above: Bools | None = None
     solve: Callable[[], FieldSolution] | None = field(default=None, repr=False)
     known: FieldSolution | None = field(default=None, repr=False)
 

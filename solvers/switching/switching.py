@@ -100,7 +100,8 @@ class Switching(Films):
             level = fraction_level(self._here(found.fraction))
             solve = self._solver(level, found.depths)
             peak = self._here(found.peak)
-            self.pattern = Pattern(level, found.depths, peak, 1.0, drive=drive, observed=found.observed, solve=solve)
+            self.pattern = Pattern(level, found.depths, peak, 1.0, drive, 0.0, found.observed, solve=solve)
+            self.pattern.above = self._here(found.above.astype(np.float64)) > 0.0
             self.saved += int(self.problem.factorisations == solves)
         numbers, change = self.equilibrium.numbers, self.everywhere(self.fraction - before)
         if not np.isfinite(change).all():

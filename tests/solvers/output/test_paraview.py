@@ -50,7 +50,7 @@ def make_simulation(comm: MPI.Intracomm) -> Simulation:
     sim = Simulation(load_case(REFRIGERATOR, COARSE), comm)
     assert sim.switching is not None
     sim.switching.update(CURRENT, 1.0, sim.u, sim.f)
-    sim.f = sim.switching.nodal_fraction()
+    sim.f = sim.switching.nodal_fraction(sim.u, sim.f)
     space = sim.heat.space
     sim.u = temperature(space.layer + 1, space.x) ** 2
     sim.clock.drive = CURRENT / sim.case.drive.amplitude

@@ -10,6 +10,7 @@ DOLFINx is not installed.
     Meshes: TaggedMesh, tag_mesh, read_gmsh, LayerGeometry, StackGeometry, build_stack_mesh
     Magnetic field: FieldProblem, FieldSolution, TransportCurrent, AppliedField, Imposed
     Heat: HeatProblem, HeatLayer, Contact, Bath, Source, HeatStepper
+    Derivatives of heat problems: HeatTangent, Parameter, LawConstant, MaterialConstant, Thickness, Duration
     ParaView: to_paraview
     Constants: MU0
 """
@@ -52,12 +53,18 @@ if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_pu
     from solvers.field.drives import TransportCurrent as TransportCurrent
     from solvers.field.problem import FieldProblem as FieldProblem
     from solvers.field.solution import FieldSolution as FieldSolution
+    from solvers.heat.parameters import Duration as Duration
+    from solvers.heat.parameters import LawConstant as LawConstant
+    from solvers.heat.parameters import MaterialConstant as MaterialConstant
+    from solvers.heat.parameters import Parameter as Parameter
+    from solvers.heat.parameters import Thickness as Thickness
     from solvers.heat.parts import Bath as Bath
     from solvers.heat.parts import Contact as Contact
     from solvers.heat.parts import HeatLayer as HeatLayer
     from solvers.heat.parts import Source as Source
     from solvers.heat.problem import HeatProblem as HeatProblem
     from solvers.heat.stepper import HeatStepper as HeatStepper
+    from solvers.heat.tangent import HeatTangent as HeatTangent
     from solvers.output.paraview import to_paraview as to_paraview
     from solvers.output.result import Result as Result
     from solvers.studies.study import Study as Study
@@ -81,9 +88,11 @@ _HOMES = {
     "solvers.field.drives": ["AppliedField", "Imposed", "TransportCurrent"],
     "solvers.field.problem": ["FieldProblem"],
     "solvers.field.solution": ["FieldSolution"],
+    "solvers.heat.parameters": ["Duration", "LawConstant", "MaterialConstant", "Parameter", "Thickness"],
     "solvers.heat.parts": ["Bath", "Contact", "HeatLayer", "Source"],
     "solvers.heat.problem": ["HeatProblem"],
     "solvers.heat.stepper": ["HeatStepper"],
+    "solvers.heat.tangent": ["HeatTangent"],
     "solvers.output.paraview": ["to_paraview"],
     "solvers.output.result": ["Result"],
     "solvers.studies.study": ["Study"],

@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize(
     ("name", "tolerance"),
-    [("film_in_parallel_field", 2e-3), ("sphere_in_a_field", 1e-2), ("heat_through_a_contact", 1e-7)],
+    [
+        *[("film_in_parallel_field", 2e-3), ("sphere_in_a_field", 1e-2), ("heat_through_a_contact", 1e-7)],
+        ("derivatives_of_a_cooling_film", 1e-4),
+    ],
 )
 def test_example(name: str, tolerance: float) -> None:
     done = subprocess.run(

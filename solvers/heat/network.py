@@ -238,6 +238,28 @@ class ActiveNetwork:
             bath_slope,
         )
 
+    def linearise(self, flow: Flow, slope: Floats, h: float) -> Floats:
+        """Fill the matrix with the Jacobian of an implicit stage of h (s) (collective).
+
+        Args:
+            flow: the power at its state.
+            slope: of what the nodes store, J/K^2, (n_local,).
+            h: s.
+
+        Returns:
+            This rank's part of the diagonal, J/K^2, (n_local,).
+        """
+        size, n = self.space.n_local, self.space.n_owned
+        total = flow.bath_slope.copy()
+        for s in flow.jacobian:
+            total += np.bincount(s.i, s.of_i, minlength=size)
+            total += np.bincount(s.j, s.of_j, minlength=size)
+        diagonal = h * total
+        diagonal[:n] += slope[:n]
+        of_i, of_j = (h * np.concatenate([getattr(s, side) for s in flow.jacobian]) for side in ("of_i", "of_j"))
+        self.matrix.fill(diagonal, of_i, of_j, self.held)
+        return np.asarray(diagonal)
+
     def close(self, flow: Flow, rate: Floats) -> None:
         """Book what passes through perfect contacts and into holding baths (collective).
 

@@ -22,6 +22,7 @@ class Step:
         source: energy put in by sources, J.
         entropy: entropy produced by conduction, contacts, baths and sources, J/K, by name.
         error: estimated error over tolerance.
+        first: u at the end of the first of two implicit stages; None: there was one, or these are several steps.
     """
 
     dt: float
@@ -33,6 +34,7 @@ class Step:
     source: float
     entropy: dict[str, float]
     error: float
+    first: Floats | None = None
 
 
 def sum_of_steps(total: Step, step: Step) -> Step:

@@ -104,21 +104,13 @@ class HeatStepper:
             StepFailure: no convergence, or a temperature would turn negative.
         """
         network = self.network
-        n, held = network.space.n_owned, network.held
-        free = ~held[:n]
+        n = network.space.n_owned
+        free = ~network.held[:n]
         stage = _Stage(f, target, h, moving, mixed)
         state = self._start(u, stage)
         hot = network.hottest(state.u)
         for iteration in range(1, NEWTON_LIMIT + 1):
-            slopes = state.flow.jacobian
-            flow_slope = state.flow.bath_slope.copy()
-            for s in slopes:
-                flow_slope += np.bincount(s.i, s.of_i, minlength=len(u))
-                flow_slope += np.bincount(s.j, s.of_j, minlength=len(u))
-            diagonal = h * flow_slope
-            diagonal[:n] += state.slope[:n]
-            of_i, of_j = (h * np.concatenate([getattr(s, side) for s in slopes]) for side in ("of_i", "of_j"))
-            network.matrix.fill(diagonal, of_i, of_j, held)
+            diagonal = network.linearise(state.flow, state.slope, h)
             change = np.zeros_like(u)
             change[:n] = -network.matrix.solve(state.residual[:n])
             new = np.maximum(state.u + network.space.update_ghosts(change), 0.1 * state.u)
@@ -263,7 +255,8 @@ class HeatStepper:
             nodal = np.where(moving, state.energy - begin.energy - heat, 0.0)
             work = float(self.network.space.layer_sums(nodal).sum())
         entropy = step_entropy(self.network, begin, u, state.u, f, flows, moving)
-        return Step(dt, state.u, f, work, total("contact"), total("bath"), source, entropy, error)
+        inner = flows[0][2] if len(flows) > 1 else None
+        return Step(dt, state.u, f, work, total("contact"), total("bath"), source, entropy, error, inner)
 
     def _scale(self, u: Floats, f: Floats, energy: Floats) -> Floats:
         """What errors of the nodal energies are measured against, J, (n_local,) (collective)."""

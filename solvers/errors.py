@@ -36,6 +36,10 @@ class ComputationError(Exception):
     """
 
 
+class Stopped(Exception):
+    """The computation was stopped as it was asked to; the message says how to go on (exit code 130)."""
+
+
 class StepFailure(ComputationError):
     """A step did not work out; it can be tried again with a smaller one. Raised on all ranks together."""
 

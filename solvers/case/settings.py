@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 from solvers.case.base import Block, list_of, raise_problems
 from solvers.case.quantities import (
     Bytes,
+    Duration,
     Length,
     PositiveNumber,
     Quantity,
@@ -274,3 +275,7 @@ class OutputSettings(Block):
         '"cycles", or "none" (no unit)',
     )
     figures: StrictBool = Field(default=True, description="Draw the figures (true or false)")
+    checkpoint_every: Duration = Field(
+        default=600.0,
+        description='Wall time between two checkpoints at most (s), such as "10 min"; ends of phases are saved besides',
+    )

@@ -20,13 +20,11 @@ import click
 import typer
 
 from solvers import __version__
-from solvers.command.paths import check_output, check_picture, check_writable
-from solvers.errors import ComputationError, InputError, on_first_rank
+from solvers.command.paths import check_picture, check_writable
+from solvers.errors import ComputationError, InputError, Stopped, on_first_rank
 
 if TYPE_CHECKING:
     from mpi4py import MPI
-
-    from solvers.case.model import Case
 
 INPUT_WRONG = 2
 FAILED = 3
@@ -81,23 +79,34 @@ def _options(
 
 @app.command()
 def run(
-    case: CaseFile,
+    case: Annotated[
+        Path | None,
+        typer.Argument(metavar="CASE", help="Case file (TOML), such as cases/refrigerator.toml.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="New folder for the results.", show_default="results/CASE"),
     ] = None,
     changes: Changes = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in its folder.")] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Go on with the run in this folder, which holds its case; --set cycle.repeat=9, solver and output "
+            "settings may change.",
+            show_default=False,
+        ),
+    ] = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help='Save and stop before this wall time, such as "2 h".', show_default="never"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table.")] = False,
 ) -> None:
     """Compute a case: field and temperatures through all cycles."""
-    folder = output or Path("results") / case.stem
+    from solvers.command.run import run_command
 
-    comm = _world()
-    checked = _checked_case(comm, case, changes, folder, resume)
-    from solvers.cycles.run import run as run_case
-
-    run_case(checked, folder, comm, resume=resume, source=case, quiet=quiet)
+    run_command(_world(), case, changes or [], output, resume, max_time, quiet)
 
 
 @app.command()
@@ -176,7 +185,9 @@ def mesh(
     folder = output or Path("results") / f"{case.stem}-mesh"
 
     comm = _world()
-    checked = _checked_case(comm, case, changes, folder)
+    from solvers.command.run import checked_case
+
+    checked = checked_case(comm, case, changes or [], folder)
     from meshes.export import export_mesh
     from meshes.stack_mesh import build_stack_mesh
     from solvers.simulation.build import stack_geometry
@@ -319,13 +330,15 @@ def main() -> None:
         code, message = INPUT_WRONG, f"coldstack: {text}; see {command} --help" if text else ""
     except ComputationError as error:
         code, message = FAILED, f"coldstack: {error}"
+    except Stopped as stop:
+        code, message = INTERRUPTED, f"coldstack: {stop}"
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
     except Exception:
         # A mistake in the program on this rank alone: the others may wait for it for ever.
         traceback.print_exc()
         _leave(FAILED, "coldstack: unexpected error, please report it", alone=True)
-    if code == INTERRUPTED:  # typer turns Ctrl-C into this code in some versions
+    if code == INTERRUPTED and not message:  # typer turns Ctrl-C into this code in some versions
         message = "coldstack: interrupted"
     _leave(code, message)
 
@@ -368,28 +381,6 @@ def _world() -> MPI.Intracomm:
     from mpi4py import MPI
 
     return MPI.COMM_WORLD
-
-
-def _checked_case(
-    comm: MPI.Intracomm, file: Path, changes: list[str] | None, folder: Path, resume: bool = False
-) -> Case:
-    """Read a case and check all that can be known to be wrong before anything is written."""
-
-    def check() -> Case:
-        from solvers.case.model import load_case
-
-        case = load_case(file, changes or [])
-        check_output(folder, resume)
-        return case
-
-    case = on_first_rank(comm, check)
-    from solvers.simulation.build import stack_geometry  # imports PETSc, which must start on all ranks together
-
-    try:
-        stack_geometry(case)
-    except ValueError as error:
-        raise InputError(f"{file}: {error}") from None
-    return case
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from solvers.errors import InputError
+from solvers.output.lock import refuse_existing
 
 
 def check_output(folder: Path, resume: bool) -> None:
@@ -16,13 +17,9 @@ def check_output(folder: Path, resume: bool) -> None:
     if resume:
         if not (folder / "checkpoint").is_dir():
             what = "holds no checkpoint" if folder.is_dir() else "no such folder"
-            raise InputError(f"{folder}: {what}, so there is nothing to resume")
+            raise InputError(f"{folder}: cannot be resumed: {what}")
         return
-    if folder.exists():
-        raise InputError(
-            f"{folder}: the output folder exists already; choose another with --output DIR, "
-            "or go on with the run in it with --resume"
-        )
+    refuse_existing(folder)
     check_writable(folder)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from solvers.case.quantities import Duration, Quantity
-from solvers.errors import InputError, on_first_rank
+from solvers.command.run import seconds_of
+from solvers.errors import on_first_rank
 from solvers.studies.folder import MISSING
 from solvers.studies.room import Room
 from solvers.studies.run import checked_plan, describe_plan, estimate, run_study
@@ -110,13 +110,7 @@ def _finish(study: Study, again: str, quiet: bool) -> None:
 
 
 def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    quantity = next(part for part in get_args(Duration) if isinstance(part, Quantity))
-    try:
-        return float(quantity.parse(text))
-    except ValueError as error:
-        raise InputError(f"--member-time: {error}") from None
+    return None if text is None else seconds_of(text, "--member-time")
 
 
 def _value(value: xr.DataArray) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from mpi4py import MPI
 
 from solvers.case.model import Case
 from solvers.cycles.ending import CycleEnd
-from solvers.cycles.stopping import Interrupted, stop_signals
+from solvers.cycles.stopping import Interrupted, Saving, stop_signals
 from solvers.errors import ComputationError, on_first_rank
-from solvers.output.folder import OutputFolder, refuse_existing
+from solvers.output.folder import OutputFolder
+from solvers.output.lock import refuse_existing
 from solvers.output.log import RunLog, log
 from solvers.output.recorder import Recorder
 from solvers.output.result import Result
@@ -23,16 +23,14 @@ from solvers.simulation.events import CycleEnded, PhaseEnded, PhaseStarted, Step
 from solvers.simulation.memory import check_memory
 from solvers.simulation.simulation import Simulation
 
-SAVING_SHARE = 0.05  # of the time may be spent on checkpoints
-
 
 def run(
     case: Case,
     output: Path | str,
     comm: MPI.Intracomm = MPI.COMM_WORLD,
     resume: bool = False,
-    source: Path | None = None,
     quiet: bool = False,
+    max_time: float = math.inf,
 ) -> Result:
     """Compute a case and write its output folder (collective).
 
@@ -40,19 +38,20 @@ def run(
 
     Args:
         case: what to compute.
-        output: new folder, or with `resume` that of an interrupted run of the same case.
+        output: new folder, or with `resume` that of a run of the same case.
         comm: MPI communicator.
-        resume: go on from the checkpoint in the folder.
-        source: the case file, for messages.
+        resume: go on from the checkpoint in the folder. Number of cycles, accuracy, limits and output of the case may
+            differ from before; what differs is recorded.
         quiet: print no header, progress or table.
+        max_time: save and stop before this wall time, s.
 
     Returns:
         The results, as `Result.load(output)` reads them.
 
     Raises:
-        InputError: the folder does not fit the case, or there is too little memory.
+        InputError: the folder does not fit the case, another run is at work in it, or there is too little memory.
         ComputationError: no solution; the last good state is in the folder.
-        KeyboardInterrupt: stopped by a signal; the state is in the folder.
+        Interrupted: stopped by a signal or by `max_time`; the state is in the folder.
     """
     path, start = Path(output), time.perf_counter()
     if not resume:
@@ -60,30 +59,29 @@ def run(
     sim = Simulation(case, comm)
     check_memory(sim)
     driven = _Run(sim, path, quiet or comm.rank > 0)
-    if resume:
-        driven.resume()
-    else:
-        driven.folder.create()
-    again = f"; go on with: coldstack run {source or 'CASE'} --output {path} --resume"
     run_log = RunLog(comm, path / "log.txt")
-    with run_log.kept():
+    with driven.folder.opened(new=not resume), run_log.kept():
+        if resume:
+            driven.resume()
+        else:
+            driven.save()
         if comm.rank == 0:
             header(sim, driven.quiet)
         try:
-            driven.advance()
+            driven.advance(start + max_time)
         except ComputationError as error:
+            raise driven.failed(error) from None
+        except Interrupted as stop:
             driven.save()
-            at = f"{error} (cycle {sim.clock.cycle + 1}, {sim.clock.time:.6g} s)"
-            raise ComputationError(f"{at}; the last good state is in {driven.folder.checkpoint}{again}") from None
-        except Interrupted:
-            driven.save()
+            text = f"{stop}; the state is in {driven.folder.checkpoint}; go on with: {driven.folder.again}"
             if comm.rank == 0:
-                log.warning("interrupted; the state is in %s%s", driven.folder.checkpoint, again)
-            raise
+                log.warning(text)
+            raise Interrupted(text) from None
         driven.save()
         ends, seconds = driven.ends, time.perf_counter() - start
         logged = run_log.warnings()
         summary = summarise(sim, driven.recorder, ends.report(), ends.counts(), logged, seconds)
+        summary["sessions"] = driven.folder.sessions
         if comm.rank == 0:
             for warning in summary["warnings"]:
                 if warning not in logged:
@@ -122,12 +120,29 @@ class _Run:
         before = self.ends.before
         self.folder.save({} if before is None else {"before_jump": before}, {"ends": self.ends.state()})
 
-    def advance(self) -> None:
-        """Run to the end, recording and saving on the way."""
+    def failed(self, error: ComputationError) -> ComputationError:
+        """Save the last good state after an error; returns the error with place, state and what to do (collective)."""
+        clock, folder = self.sim.clock, self.folder
+        phases = self.sim.case.cycle.phases
+        phase = phases[min(clock.phase, len(phases) - 1)].name
+        text = f"{error} (cycle {clock.cycle + 1}, phase {phase}, {clock.time:.6g} s)"
+        try:
+            self.save()
+        except ComputationError as trouble:
+            again = f"{trouble}" if str(trouble) not in str(error) else "nothing can be saved"
+            return ComputationError(f"{text}; {again}; once that is mended, go on with: {folder.again}")
+        return ComputationError(f"{text}; the last good state is in {folder.checkpoint}; go on with: {folder.again}")
+
+    def advance(self, end: float) -> None:
+        """Run to the end, recording and saving on the way.
+
+        Args:
+            end: when to have stopped, on the clock of `time.perf_counter`.
+        """
         if self.ends.finished:
             return
         sim = self.sim
-        saving = _Saving(sim.comm, self.save)
+        saving = Saving(sim.comm, self.save, sim.case.output.checkpoint_every, end)
         phases = sim.case.cycle.phases
         total, done = len(phases) * sim.case.cycle.repeat, len(phases) * sim.clock.cycle + sim.clock.phase
         progress = Progress(total, done, self.quiet)
@@ -149,9 +164,7 @@ class _Run:
                             self._end_of_cycle(event)
                             if self.ends.finished:
                                 break
-                    # A signal may have reached one rank only; all must stop at the same event.
-                    if sim.comm.allreduce(len(stop), op=MPI.MAX):
-                        raise Interrupted
+                    saving.between_steps(stop)
         finally:
             progress.close()
 
@@ -182,19 +195,3 @@ class _Run:
         text = temperature(float(self.recorder.history.rows[-1][f"T_{cold}_K"]))
         place = f"cycle {event.cycle}/{settings.repeat} {event.phase.name} {clock.time:.4g} s"
         progress.show(done, f"{place}: {cold} {text}")
-
-
-class _Saving:
-    """Saves at ends of phases, but not so often that it takes more than a part of the run: files grow with it."""
-
-    def __init__(self, comm: MPI.Intracomm, save: Callable[[], None]) -> None:
-        self.comm, self.save = comm, save
-        self.wait, self.last = 0.0, -np.inf
-
-    def at_end_of_phase(self) -> None:
-        """Save if it is time (collective)."""
-        start = time.perf_counter()
-        if self.comm.bcast(start - self.last > self.wait):
-            self.save()
-            self.last = time.perf_counter()
-            self.wait = (self.last - start) / SAVING_SHARE

@@ -9,6 +9,7 @@ import tomli_w
 
 from solvers import __version__
 from solvers.case.model import Case
+from solvers.output.result import replace_file
 
 
 def write_case(case: Case, path: Path) -> None:
@@ -19,7 +20,10 @@ def write_case(case: Case, path: Path) -> None:
         path: of the file.
     """
     text = tomli_w.dumps(_without_none(case.model_dump(mode="json")))
-    path.write_text(f"# All values of the case, in SI units; coldstack {__version__}\n\n{text}", encoding="utf-8")
+    with replace_file(path) as partial:
+        partial.write_text(
+            f"# All values of the case, in SI units; coldstack {__version__}\n\n{text}", encoding="utf-8"
+        )
 
 
 def _without_none(value: Any) -> Any:

@@ -5,10 +5,10 @@ Nodes are named by (layer, input vertex), columns by their place in the plane, e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dolfinx.mesh
@@ -18,19 +18,25 @@ from mpi4py import MPI
 from scipy.spatial import cKDTree
 
 from meshes.arrays import Bools, Floats, Longs
-from solvers.output.result import replace_file
+from solvers.errors import InputError, on_first_rank
+from solvers.output.log import log
+from solvers.output.state_file import Arrays, read_state, write_state
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.state import RunState
 from solvers.switching.eddy_currents import edge_keys
 from solvers.switching.pattern import Saved
 
-Arrays = dict[str, npt.NDArray[Any]]
-
-FILE = "state.npz"
+TABLES = "table."
 KINDS = ("nodes", "columns", "edges")
 
 
-def save(sim: Simulation, folder: Path, states: Mapping[str, RunState], more: dict[str, Any]) -> None:
+def save(
+    sim: Simulation,
+    folder: Path,
+    states: Mapping[str, RunState],
+    more: Mapping[str, Any],
+    tables: Mapping[str, npt.NDArray[Any]] = MappingProxyType({}),
+) -> None:
     """Write states of a run, replacing the last ones only when all is complete (collective).
 
     Args:
@@ -38,6 +44,10 @@ def save(sim: Simulation, folder: Path, states: Mapping[str, RunState], more: di
         folder: of the checkpoint; made if needed.
         states: by name; the one to go on from, and others.
         more: plain data to keep with them.
+        tables: arrays to keep with them, by name (rank 0).
+
+    Raises:
+        ComputationError: the disk refuses; the checkpoint before is as it was. On all ranks.
     """
     places = _Places(sim)
     arrays = places.keys()
@@ -50,49 +60,49 @@ def save(sim: Simulation, folder: Path, states: Mapping[str, RunState], more: di
                 f"{name}.{kind}.{key}": places.owned(kind, values) for key, values in getattr(saved, kind).items()
             }
     gathered = {name: sim.comm.gather(values) for name, values in arrays.items()}
-    if sim.comm.rank > 0:
-        return
     whole = {name: np.concatenate(parts) for name, parts in gathered.items() if parts is not None}
-    folder.mkdir(parents=True, exist_ok=True)
-    with replace_file(folder / FILE) as partial, partial.open("wb") as stream:
-        np.savez(stream, meta=np.array(json.dumps({"states": numbers, "more": more})), **whole)
+    whole |= {f"{TABLES}{name}": values for name, values in tables.items()}
+    on_first_rank(sim.comm, lambda: write_state(folder, whole, {"states": numbers, "more": more}))
 
 
-def load(sim: Simulation, folder: Path) -> tuple[dict[str, RunState], dict[str, Any]]:
+def load(sim: Simulation, folder: Path) -> tuple[dict[str, RunState], dict[str, Any], Arrays]:
     """Read the states of a run, and what was kept with them (collective).
+
+    Where the last checkpoint is damaged the one before is taken, and a warning is logged.
 
     Args:
         sim: a run of the same case, on any number of ranks.
         folder: of the checkpoint.
 
+    Returns:
+        States and data, and the tables (rank 0; elsewhere empty).
+
     Raises:
-        ValueError: there is no checkpoint that can be read, or it is of another mesh; on all ranks.
+        InputError: there is no checkpoint that can be read, or it is of another mesh; on all ranks.
     """
-    saved: Arrays = {}
-    problem = ""
-    if sim.comm.rank == 0:
-        try:
-            with np.load(folder / FILE) as archive:
-                saved = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError) as error:
-            problem = str(error)
-    problem, saved = sim.comm.bcast((problem, saved))
-    if problem:
-        raise ValueError(problem)
+    tables: Arrays = {}
+
+    def read() -> tuple[Arrays, dict[str, Any]]:
+        arrays, data, trouble = read_state(folder)
+        if trouble:
+            log.warning("%s; the run goes on from the checkpoint before", trouble)
+        tables.update({n.removeprefix(TABLES): arrays.pop(n) for n in list(arrays) if n.startswith(TABLES)})
+        return arrays, data
+
+    saved, data = on_first_rank(sim.comm, read)
     places = _Places(sim)
     if not places.find(saved):
-        raise ValueError(f"{folder}: the checkpoint is of another mesh")
-    meta = json.loads(str(saved["meta"]))
+        raise InputError(f"{folder}: the checkpoint is of another mesh")
     states = {}
-    for name, numbers in meta["states"].items():
+    for name, numbers in data["states"].items():
         parts: dict[str, dict[str, Floats]] = {kind: {} for kind in KINDS}
         for path, values in saved.items():
             if path.startswith(f"{name}."):
                 kind, key = path.removeprefix(f"{name}.").split(".")
                 parts[kind][key] = places.local(kind, values)
         states[name] = RunState.from_saved(replace(Saved(numbers), **parts), sim.switching)
-    more: dict[str, Any] = meta["more"]
-    return states, more
+    more: dict[str, Any] = data["more"]
+    return states, more, tables
 
 
 class _Places:

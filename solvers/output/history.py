@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fem.constants import MU0
 from solvers.heat import spin_energy
 from solvers.output.result import write_history
@@ -14,6 +17,7 @@ from solvers.simulation.ledger import Ledger, Totals
 from solvers.simulation.simulation import Simulation
 
 Row = dict[str, float | int | str]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 class History:
@@ -94,10 +98,27 @@ class History:
         """Write one line for each step (rank 0)."""
         write_history(path, self.rows)
 
-    def read(self, columns: dict[str, Any], time: float) -> None:
-        """Go on from the columns of a file, up to a moment (s)."""
-        self.rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        self.rewind(time)
+    def arrays(self) -> Arrays:
+        """The rows as arrays, for the checkpoint (rank 0)."""
+        names = [name for name in self.rows[-1] if name != "phase"] if self.rows else []
+        return {
+            "names": np.array(names, dtype=np.str_),
+            "values": np.array([[float(row.get(name, 0.0)) for name in names] for row in self.rows]),
+            "phases": np.array([row["phase"] for row in self.rows], dtype=np.str_),
+        }
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on from what `arrays` gave (rank 0)."""
+        names = [str(name) for name in arrays["names"]]
+        self.rows = []
+        for phase, values in zip(arrays["phases"], arrays["values"], strict=True):
+            row: Row = dict(zip(names, map(float, values), strict=True))
+            # In the order of the columns, cycles as whole numbers.
+            self.rows.append({"time_s": row["time_s"], "cycle": int(row["cycle"]), "phase": str(phase)} | _rest(row))
+
+
+def _rest(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name not in ("time_s", "cycle")}
 
 
 def _sums(ledger: Ledger) -> dict[str, float]:

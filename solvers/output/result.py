@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,34 @@ class Result:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[Path]:
-    """A path to write to; the file takes the place of `path` only when it is complete."""
+def replace_file(path: Path, keep: Path | None = None) -> Iterator[Path]:
+    """A path to write to; the file takes the place of `path` only when it is complete and on the disk.
+
+    Args:
+        path: of the file.
+        keep: where the file of before goes; None: it goes away.
+    """
     partial = path.with_name(f"{path.name}.part")
-    yield partial
-    os.replace(partial, path)
+    try:
+        yield partial
+        _sync(partial)
+        if keep is not None and path.exists():
+            os.replace(path, keep)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk, as far as the system can tell."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_history(path: Path, rows: Sequence[dict[str, Any]]) -> None:

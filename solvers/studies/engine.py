@@ -136,10 +136,11 @@ def _member(points: Any, persis_info: Any, specs: dict[str, Any], info: dict[str
     folder = StudyFolder(Path(user["root"])).member(str(points["sha"][0]))
     watch = _Watch(user["manager"])
     start = time.monotonic()
-    arguments = "-m solvers.command.main run member.toml --output run --quiet"
+    arguments = "-m solvers.command.main run member.toml --quiet"
     if (folder / "run" / "checkpoint").is_dir():
-        arguments += " --resume"
+        arguments += " --resume run"
     else:
+        arguments += " --output run"
         shutil.rmtree(folder / "run", ignore_errors=True)
     with _in_folder(folder):
         watch.task = Executor.executor.submit(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.image
+import numpy as np
 import pytest
 
 from solvers import __version__
@@ -81,14 +82,17 @@ def test_wrong_case(tmp_path: Path, old: str, new: str, words: str) -> None:
         (["run", "case.toml", "--output", "old"], "old: the output folder exists already"),
         (["mesh", "case.toml", "--output", "old"], "old: the output folder exists already"),
         (["run", "case.toml", "--output", "case.toml/x"], "is a file"),
-        (["run", "case.toml", "--resume"], "results/case: no such folder, so there is nothing"),
-        (["run", "case.toml", "--resume", "--output", "old"], "old: holds no checkpoint"),
+        (["run", "--resume", "new"], "new: cannot be resumed: no such folder"),
+        (["run", "--resume", "old"], "old: cannot be resumed: holds no checkpoint"),
+        (["run", "--resume", "old", "--output", "old"], "--resume names the folder already"),
+        (["run", "case.toml", "--max-time", "-1 s"], "--max-time: "),
         (["run", "case.toml", "--set", "cycle.repeat=0"], "needs a whole number"),
         (["plot", "old"], "old: holds no results"),
         (["materials", "Tantal"], "Tantal"),
         (["materials", "--plot", "Ta.png"], "name the material"),
         (["materials", "Ta", "--plot", "Ta.xyz"], "a picture ends in"),
-        (["run"], "Missing argument 'CASE'; see coldstack run --help"),
+        (["run"], "give a case file, or --resume DIR; see coldstack run --help"),
+        (["mesh"], "Missing argument 'CASE'; see coldstack mesh --help"),
         (["run", "case.toml", "--ouput", "x"], "--output"),
         (["rnu"], "No such command 'rnu'"),
     ],
@@ -146,11 +150,14 @@ def test_run_hands_over_the_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [(case, output, more)] = calls
     assert case.cycle.repeat == 1
     assert output == Path("results/refrigerator")
-    assert more == {"resume": False, "source": DEFAULT, "quiet": True}
+    assert more == {"resume": False, "quiet": True, "max_time": np.inf}
     (tmp_path / "there" / "checkpoint").mkdir(parents=True)
-    assert in_process(monkeypatch, "run", str(DEFAULT), "--resume", "--output", "there") == 0
+    shutil.copy(DEFAULT, tmp_path / "there" / "case.toml")
+    changes = ["--set", "cycle.repeat=7", "--max-time", "2 h"]
+    assert in_process(monkeypatch, "run", "--resume", "there", *changes) == 0
+    assert calls[1][0].cycle.repeat == 7
     assert calls[1][1] == Path("there")
-    assert calls[1][2] == {"resume": True, "source": DEFAULT, "quiet": False}
+    assert calls[1][2] == {"resume": True, "quiet": False, "max_time": 7200.0}
 
 
 def test_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -70,9 +70,12 @@ def run(
         try:
             driven.advance(start + max_time)
         except ComputationError as error:
-            raise driven.failed(error) from None
+            failure = driven.failed(error)
+            sim.destroy()
+            raise failure from None
         except Interrupted as stop:
             driven.save()
+            sim.destroy()
             text = f"{stop}; the state is in {driven.folder.checkpoint}; go on with: {driven.folder.again}"
             if comm.rank == 0:
                 log.warning(text)
@@ -86,6 +89,7 @@ def run(
             for warning in summary["warnings"]:
                 if warning not in logged:
                     log.warning(warning)
+        sim.destroy()
         on_first_rank(comm, lambda: _finish(case, path, summary, driven.quiet))
     return Result(path, summary)
 

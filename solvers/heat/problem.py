@@ -9,6 +9,7 @@ layers to round-off, so that contact fluxes and the first law do not depend on a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -117,24 +118,71 @@ class HeatProblem:
         network.matrix.forget()
         return network
 
-    def switch(
-        self, u: Floats, f: Floats, new_f: Floats, materials: Sequence[Material] | None = None
-    ) -> tuple[Floats, float]:
-        """Change the normal fraction, and materials with the field, at constant entropy, node by node (collective).
+    def destroy(self) -> None:
+        """Free the PETSc objects of all networks (collective); they cannot be solved any more."""
+        for network in self._networks.values():
+            network.matrix.destroy()
+        self._networks.clear()
+
+    # ---- changes at constant entropy ---------------------------------------------------------------
+    @property
+    def spin_field(self) -> dict[str, float]:
+        """Field of the nuclear spins of each layer where they count, T, by layer."""
+        pairs = zip(self.space.names, self.materials, strict=True)
+        return {name: material.spin_field for name, material in pairs if material.spin_field is not None}
+
+    def set_spin_field(self, fields: Mapping[str, float]) -> None:
+        """Let the nuclear spins of these layers be in these fields (T) from now on, at the temperatures they have.
+
+        Raises:
+            ValueError: a layer that the problem has not.
+        """
+        self.materials = self._in_fields(fields)
+
+    def _in_fields(self, fields: Mapping[str, float]) -> list[Material]:
+        unknown = set(fields) - set(self.space.names)
+        if unknown:
+            raise ValueError(f"no layer is called {', '.join(sorted(unknown))}")
+        pairs = zip(self.space.names, self.materials, strict=True)
+        return [replace(law, spin_field=fields[name]) if name in fields else law for name, law in pairs]
+
+    def switch(self, u: Floats, f: Floats, new_f: Floats) -> tuple[Floats, float]:
+        """Change the normal fraction at constant entropy, node by node (collective).
 
         Args:
             u: T^2, K^2, (n_local,).
             f: normal fraction now, (n_local,).
             new_f: normal fraction to be, (n_local,).
-            materials: those of the layers from now on; left out: as they are.
 
         Returns:
             The new u, before `ActiveNetwork.equilibrate_ties`, and the magnetic work that this took, J.
         """
+        return self._at_constant_entropy(u, f, new_f, self.materials)
+
+    def magnetise(self, u: Floats, f: Floats, fields: Mapping[str, float]) -> tuple[Floats, float]:
+        """Change the field of the nuclear spins at constant entropy, node by node (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction, (n_local,).
+            fields: T, by layer; the spins are in them from now on.
+
+        Returns:
+            The new u, before `ActiveNetwork.equilibrate_ties`, and the magnetic work that this took, J.
+
+        Raises:
+            ValueError: a layer that the problem has not.
+        """
+        return self._at_constant_entropy(u, f, f, self._in_fields(fields))
+
+    def _at_constant_entropy(
+        self, u: Floats, f: Floats, new_f: Floats, materials: list[Material]
+    ) -> tuple[Floats, float]:
+        """Change normal fraction and materials, which stay; the new u and the work (J) that it took (collective)."""
         before, old = self.energy(u, f)[0], self.materials
-        self.materials = old if materials is None else list(materials)
+        self.materials = materials
         new = u.copy()
-        for was, material, nodes in zip(old, self.materials, self.layer_nodes, strict=True):
+        for was, material, nodes in zip(old, materials, self.layer_nodes, strict=True):
             k = nodes[new_f[nodes] != f[nodes]] if was is material else nodes
             if len(k):
                 values, fraction, new_fraction = _alike(u[k], f[k], new_f[k])

@@ -63,9 +63,9 @@ class History:
         """Field of the nuclear spins of each layer and their part of its entropy."""
         sim = self.sim
         row: Row = {}
-        if sim.spin_field:
+        if sim.heat.spin_field:
             entropy = sim.scale * sim.heat.space.layer_sums(spin_energy.entropy(sim.heat, sim.u))
-            for name, field in sim.spin_field.items():
+            for name, field in sim.heat.spin_field.items():
                 row[f"B_spins_{name}_T"] = field
                 row[f"S_spins_{name}_J_per_K"] = float(entropy[sim.heat.space.layer_number(name)])
         return row

@@ -6,35 +6,24 @@ steps in which the normal fraction goes from its old to its new value in a strai
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from mpi4py import MPI
 
-from fem.materials.material import Material
 from meshes.arrays import Floats
-from meshes.stack_mesh import build_stack_mesh
 from solvers.case.blocks import PhaseBlock
 from solvers.case.model import Case
 from solvers.errors import ComputationError, StepFailure
 from solvers.heat.entropy import tie_entropy
-from solvers.heat.network import ActiveNetwork
 from solvers.heat.step import Step
-from solvers.heat.stepper import HeatStepper
 from solvers.heat.storage import Change, change_to, switched_at_once
-from solvers.simulation import build
+from solvers.simulation.device import Device
 from solvers.simulation.events import CycleEnded, Event, PhaseEnded, PhaseStarted, Stepped
 from solvers.simulation.law_limits import hottest
-from solvers.simulation.ledger import Ledger, Totals
-from solvers.simulation.state import Clock, Counters, RunState
+from solvers.simulation.state import RunState
 from solvers.simulation.waveform import drive_points
-from solvers.switching.eddy_currents import EddyCurrents
-from solvers.switching.losses import SwitchingLosses
-from solvers.switching.spin_fields import SpinFields
 
 # A ramp step that changes the mean normal fraction by more than this is taken in halves, down to 1/4.
 LARGEST_SWITCH = 0.3
@@ -45,136 +34,17 @@ HOPELESS_RAMP = 1e-3
 SHORTEST_FIELD_STEP = 0.1
 
 
-class Simulation:
-    """A run: the problems of a case, their state, and how it advances.
+class Simulation(Device):
+    """A run: how the state of a device advances through the phases of its cycle.
 
     Args:
         case: what to compute.
         comm: MPI communicator.
-
-    Attributes:
-        u: nodal T^2, K^2, (n_local,).
-        f: nodal normal fraction, (n_local,).
-        clock: where the run is.
-        ledger: energies and entropies booked since the start, of the whole device.
-        counters: what is counted.
-        timings: wall time by part, s.
     """
 
     def __init__(self, case: Case, comm: MPI.Intracomm) -> None:
-        self.case, self.comm = case, comm
-        self.timings: dict[str, float] = {}
-        with self.timed("mesh"):
-            self.stack = build.stack_geometry(case)
-            self.tagged = build_stack_mesh(self.stack, comm)
-        with self.timed("setup"):
-            self.heat, self.gates = build.heat_problem(case, self.tagged, self.stack)
-            self.stepper = HeatStepper(self.heat.activate(), case.solver.rtol)
-            counting = build.spin_layers(case, self.heat)
-            self._spins = SpinFields(self.heat.space, counting)
-            self.switching = build.switching(case, self.heat, self.stack, self._spins)
-        overshoot = case.physics.overshoot
-        self.losses = SwitchingLosses(self.heat, self.switching, overshoot) if self.switching else None
-        space = self.heat.space
-        self.u: Floats = np.full(space.n_local, case.start**2)
-        self.f = build.without_field(self.heat)
-        self.clock, self.ledger, self.counters = Clock(), Ledger(), Counters()
-        self._set_materials(self._in_fields(dict.fromkeys(counting, 0.0)))
-        self._heating: Floats | None = None
-        if self.eddy is not None:
-            for name in self.eddy.layers:
-                self.ledger.add_loss(f"eddy {name}", 0.0, 0.0, self.scale)
+        super().__init__(case, comm)
         self._failure = ""
-
-    @contextmanager
-    def timed(self, part: str) -> Iterator[None]:
-        """Add the wall time of a block to `timings`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timings[part] = self.timings.get(part, 0.0) + time.perf_counter() - start
-
-    # ---- what is there ---------------------------------------------------------------------------
-    @property
-    def network(self) -> ActiveNetwork:
-        """The heat problem with the contacts, baths and loads of the present phase on."""
-        return self.stepper.network
-
-    @property
-    def scale(self) -> float:
-        """Devices per mesh: 4 on a quarter model."""
-        return 4.0 if self.stack.quarter else 1.0
-
-    @property
-    def eddy(self) -> EddyCurrents | None:
-        """The eddy currents; None where there are none."""
-        return None if self.switching is None else self.switching.eddy
-
-    @property
-    def bath_temperature(self) -> dict[str, float]:
-        """Temperature of each bath, K, by name."""
-        return {bath.name: bath.uniform for bath in self.heat.baths}
-
-    @property
-    def spin_field(self) -> dict[str, float]:
-        """Field of the nuclear spins of each layer, T; empty where they are left out."""
-        pairs = zip(self.heat.space.names, self.heat.materials, strict=True)
-        return {name: material.spin_field for name, material in pairs if material.spin_field is not None}
-
-    def _in_fields(self, fields: dict[str, float]) -> list[Material]:
-        """The materials of the heat layers with their spins in these fields (T)."""
-        pairs = zip(self.heat.space.names, self.heat.materials, strict=True)
-        return [replace(law, spin_field=fields[name]) if name in fields else law for name, law in pairs]
-
-    def _set_materials(self, materials: list[Material]) -> None:
-        self.heat.materials = materials
-        if self.switching is not None:
-            laws = dict(zip(self.heat.space.names, materials, strict=True))
-            self.switching.materials = {film.layer: laws[film.layer] for film in self.switching.films}
-
-    def totals(self) -> Totals:
-        """Energy, entropy and temperature of each layer, whole device (collective)."""
-        space = self.heat.space
-        energy = self.heat.energy(self.u, self.f)[0]
-        entropy = self.heat.entropy(self.u, self.f)
-        sums = space.layer_sums(energy, entropy, self.u * space.volume, space.volume)
-        return Totals(self.scale * sums[0], self.scale * sums[1], np.sqrt(sums[2] / sums[3]))
-
-    def drive_value(self) -> float:
-        """Present drive in A, or in A/m for an applied field."""
-        return self.drive_value_at(self.clock.drive)
-
-    def drive_value_at(self, drive: float) -> float:
-        """A drive in units of the amplitude in A, or in A/m for an applied field."""
-        return drive * self.case.drive.amplitude if self.case.drive else 0.0
-
-    # ---- what a run goes on from -----------------------------------------------------------------
-    def state(self) -> RunState:
-        """All that the run needs to go on from here (collective)."""
-        return RunState(
-            self.u,
-            self.f,
-            replace(self.clock),
-            self.ledger.copy(),
-            replace(self.counters),
-            self.spin_field,
-            None if self.switching is None else self.switching.state(),
-            None if self.losses is None else self.losses.state(),
-            self._heating,
-        )
-
-    def restore(self, state: RunState) -> None:
-        """Go on from a state (collective)."""
-        self.u, self.f = state.u, state.f
-        self.clock, self.ledger = replace(state.clock), state.ledger.copy()
-        self.counters = replace(state.counters)
-        self._set_materials(self._in_fields(state.spin_field))
-        if self.switching is not None and state.films is not None:
-            self.switching.restore(state.films)
-        if self.losses is not None and state.reached is not None:
-            self.losses.restore(state.reached)
-        self._heat_with(state.heating)
 
     # ---- running ---------------------------------------------------------------------------------
     def run(self) -> Iterator[Event]:
@@ -198,7 +68,7 @@ class Simulation:
 
     def _run_phase(self, phase: PhaseBlock, cycle: int) -> Iterator[Event]:
         with self.timed("heat"):
-            self._activate([gate.name for gate in self.gates if gate.open(phase.name)])
+            self.activate([gate.name for gate in self.gates if gate.open(phase.name)])
             self._equilibrate_ties()
             if self.clock.dt == 0.0:
                 self.clock.dt = min(self.stepper.first_dt(self.u, self.f), phase.duration)
@@ -259,10 +129,6 @@ class Simulation:
         self.clock.ramp /= 2
         self.counters.rejected += 1
 
-    def _activate(self, names: list[str]) -> None:
-        """Let only these contacts, baths and loads conduct or heat from now on."""
-        self.stepper.network = self.heat.activate(names).heated("eddy", self._heating)
-
     def _equilibrate_ties(self) -> None:
         """Bring nodes that a bath holds to its temperature and book the heat."""
         before = self.u
@@ -291,11 +157,11 @@ class Simulation:
             if changed is None:
                 return None
             if self.eddy is not None and dt is not None:
-                self._heat_with(self.eddy.accept(value))
-            fields = self._spins.at(self.switching, value)
+                self.heat_with(self.eddy.accept(value))
+            fields = self.spins.at(self.switching, value)
         goal, gain = self.switching.nodal_fraction(self.u, self.f), np.zeros_like(self.f)
         with self.timed("switch"):
-            if fields != self.spin_field:
+            if fields != self.heat.spin_field:
                 self._magnetise(fields)
             if changed and self.losses is not None:
                 gain, lost = self.losses.gain(self.u, self.f, goal, rate * self.case.drive.amplitude, length, pattern)
@@ -313,9 +179,9 @@ class Simulation:
 
     def _magnetise(self, fields: dict[str, float]) -> None:
         """Change the field (T) of nuclear spins at constant entropy, node by node; the energy comes from the field."""
-        materials = self._in_fields(fields)
-        self.u, work = self.heat.switch(self.u, self.f, self.f, materials)
-        self._set_materials(materials)
+        self.u, work = self.heat.magnetise(self.u, self.f, fields)
+        if self.switching is not None:
+            self.switching.set_spin_field(fields)
         self.ledger.work += self.scale * work
         self._equilibrate_ties()
 
@@ -328,16 +194,11 @@ class Simulation:
         with self.timed("field"):
             self.switching.update(value, np.inf, self.u, self.f)
             self.switching.start_eddy(value)
-            fields = self._spins.at(self.switching, value)
+            fields = self.spins.at(self.switching, value)
         self._switch_at_once(self.switching.nodal_fraction(self.u, self.f), np.zeros_like(self.f), np.inf)
-        if fields != self.spin_field:
+        if fields != self.heat.spin_field:
             self._magnetise(fields)
         self.clock.drive = drive
-
-    def _heat_with(self, heating: Floats | None) -> None:
-        """Let eddy currents heat the nodes (W) from now on."""
-        self._heating = heating
-        self.stepper.network = self.network.heated("eddy", heating)
 
     def _hold_step(self, drive: float, left: float) -> tuple[float, bool]:
         """Length of the next step of a hold (s), and whether the field has to be followed in it."""
@@ -347,7 +208,7 @@ class Simulation:
         with self.timed("field"):
             longest = self.eddy.hold_step(value, self._negligible_energy())
             if longest is None and self.switching.at_rest(value, left, self.u, self.f):
-                self._heat_with(None)
+                self.heat_with(None)
                 return left, False
         if longest is None:  # the films follow their temperature
             return min(left, self.clock.dt), True

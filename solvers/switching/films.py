@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from mpi4py import MPI
@@ -89,6 +90,11 @@ class Films:
         return level_fraction(self.level)
 
     # ---- states ----------------------------------------------------------------------------------
+    def set_spin_field(self, fields: Mapping[str, float]) -> None:
+        """Let the nuclear spins of these layers be in these fields (T) from now on; layers without a film are left."""
+        for name in fields.keys() & self.materials.keys():
+            self.materials[name] = replace(self.materials[name], spin_field=fields[name])
+
     def part(self, k: int) -> slice:
         """Place of switching film k in the concatenated columns."""
         return slice(int(self._slices[k]), int(self._slices[k + 1]))

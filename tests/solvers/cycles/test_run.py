@@ -260,9 +260,13 @@ def test_hopeless_step_leaves_the_last_good_state(shared_tmp_path: Path, monkeyp
         raise StepFailure("forced")
 
     monkeypatch.setattr("solvers.heat.stepper.HeatStepper.step", fail)
+    freed: list[Simulation] = []
+    destroy = Simulation.destroy
+    monkeypatch.setattr(Simulation, "destroy", lambda sim: (freed.append(sim), destroy(sim)))
     folder = shared_tmp_path / "out"
     with pytest.raises(ComputationError, match=r"--resume"):
         run_case(coarse(), folder, MPI.COMM_WORLD, quiet=True)
+    assert len(freed) == 1
     MPI.COMM_WORLD.barrier()
     assert (folder / "checkpoint" / "state.npz").is_file()
     with np.load(folder / "checkpoint" / "state.npz") as archive:

@@ -183,6 +183,17 @@ def test_switching_a_perfect_contact_off(comm):
 
 
 @pytest.mark.mpi
+def test_a_destroyed_problem_builds_its_networks_anew(comm):
+    heat = problem(comm, [perfect("a", "b"), Contact("b|c", "b", "c", ["b|c"], Conductance(3.0))])
+    f, u = np.ones(heat.space.n_local), start(heat, 0.1, 0.1, 0.4)
+    networks = [heat.activate(names) for names in (None, ["b|c"])]
+    before = HeatStepper(networks[0]).advance(u, f, 0.5).u
+    heat.destroy()
+    assert not any(network.matrix._mat or network.matrix._ksp for network in networks)
+    np.testing.assert_array_equal(HeatStepper(heat.activate()).advance(u, f, 0.5).u, before)
+
+
+@pytest.mark.mpi
 def test_very_good_contact_is_a_perfect_one(comm):
     results = []
     for law in (Conductance(1e9), Perfect()):

@@ -118,13 +118,15 @@ def test_adiabatic_demagnetisation_and_back(comm):
     u = (0.01 + 0.3 * heat.space.x[:, 0]) ** 2
     entropy = heat.entropy(u, f)
     energy = heat.space.layer_sums(heat.energy(u, f)[0])[0]
-    low, work = heat.switch(u, f, f, [replace(CU, spin_field=1e-3)])
+    low, work = heat.magnetise(u, f, {"cu": 1e-3})
     np.testing.assert_allclose(heat.entropy(low, f), entropy, rtol=1e-11)
     assert float(np.sqrt(low).max(initial=0.0)) < 0.009
     assert work == pytest.approx(heat.space.layer_sums(heat.energy(low, f)[0])[0] - energy, rel=1e-12)
-    back, returned = heat.switch(low, f, f, [MAGNETISED])
+    back, returned = heat.magnetise(low, f, {"cu": 0.083})
     np.testing.assert_allclose(back, u, rtol=1e-11)
     assert returned == pytest.approx(-work, rel=1e-10)
+    with pytest.raises(ValueError, match="no layer is called silver"):
+        heat.set_spin_field({"silver": 0.1})
 
 
 def test_work_is_that_of_the_magnetisation():
@@ -136,7 +138,7 @@ def test_work_is_that_of_the_magnetisation():
     total, by_moment = 0.0, 0.0
     for before, after in itertools.pairwise(fields):
         moments = [CU.nuclei.magnetisation(np.sqrt(u[0]), before)]
-        u, work = heat.switch(u, f, f, [replace(CU, spin_field=float(after))])
+        u, work = heat.magnetise(u, f, {"cu": float(after)})
         moments.append(CU.nuclei.magnetisation(np.sqrt(u[0]), after))
         total += work
         by_moment -= float(np.mean(moments)) * (after - before) * VOLUME
@@ -230,7 +232,7 @@ def test_isothermal_magnetisation_warms_the_bath(tmp_path):
             if isinstance(event, PhaseEnded) and sim.clock.phase == 1:
                 break
         heats.append(sim.ledger.bath["bath 1 (load)"])
-    B = sim.spin_field["load"]
+    B = sim.heat.spin_field["load"]
     loss = float(CU.nuclei.entropy(0.02, 0.0) - CU.nuclei.entropy(0.02, B))
     exact = 0.02 * loss * 588e-18
     assert heats[1] == pytest.approx(exact, rel=0.05)
@@ -248,8 +250,8 @@ def test_state_with_spins_is_kept(comm, shared_tmp_path):
     comm.barrier()
     again = Simulation(case, MPI.COMM_SELF)
     again.restore(checkpoint.load(again, shared_tmp_path / "checkpoint")[0]["now"])
-    assert again.spin_field == sim.spin_field
-    assert again.spin_field["load"] == pytest.approx(0.083, rel=1e-3)
+    assert again.heat.spin_field == sim.heat.spin_field
+    assert again.heat.spin_field["load"] == pytest.approx(0.083, rel=1e-3)
     np.testing.assert_allclose(again.totals().entropy, sim.totals().entropy, rtol=1e-12)
     np.testing.assert_allclose(again.totals().energy, sim.totals().energy, rtol=1e-12)
 
@@ -261,7 +263,7 @@ def test_magnetised_film_is_warm():
     next(event for event in sim.run() if isinstance(event, Stepped))
     assert sim.switching is not None
     assert sim.switching.layer_fraction()["working"] > 0.998
-    film = replace(TA, spin_field=sim.spin_field["working"])
+    film = replace(TA, spin_field=sim.heat.spin_field["working"])
     start = float(replace(TA, spin_field=0.0).entropy(0.1, 0.0))
     expected = float(film.temperature_from_entropy(start, 1.0))
     names = sim.heat.space.names
@@ -271,4 +273,4 @@ def test_magnetised_film_is_warm():
     left = TA.gamma * expected - TA.nuclei.curie_constant() * film.spin_field**2 / (2 * expected**2)
     assert left == pytest.approx(TA.beta * 0.1**3 / 3, abs=2e-3 * TA.gamma * expected)
     # The niobium keeps its spins out of the field.
-    assert sim.spin_field["sink"] < 0.05
+    assert sim.heat.spin_field["sink"] < 0.05

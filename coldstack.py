@@ -17,9 +17,9 @@ DOLFINx is not installed.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from meshes.lazy import lazy_names
 from solvers import __version__ as __version__
 
 if TYPE_CHECKING:  # the same names for type checkers and editors; tests/test_public_names.py compares the two
@@ -97,18 +97,8 @@ _HOMES = {
     "solvers.output.result": ["Result"],
     "solvers.studies.study": ["Study"],
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = sorted([*_HOME_OF, "__version__"])
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'coldstack' has no attribute {name!r}; it has {', '.join(__all__)}")
-    value: object = getattr(importlib.import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+__getattr__, _NAMES = lazy_names(__name__, _HOMES)
+__all__ = sorted([*_NAMES, "__version__"])
 
 
 def __dir__() -> list[str]:

@@ -3,8 +3,9 @@
 The names come when they are first used: a stack is described without DOLFINx.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from meshes.lazy import lazy_names
 
 if TYPE_CHECKING:
     from meshes.export import export_mesh as export_mesh
@@ -17,22 +18,14 @@ if TYPE_CHECKING:
     from meshes.tagged import TaggedMesh as TaggedMesh
     from meshes.tagged import tag_mesh as tag_mesh
 
-_HOMES = {
-    "LayerGeometry": "stack",
-    "MeshInfo": "measure",
-    "StackGeometry": "stack",
-    "StackMesh": "stack_mesh",
-    "TaggedMesh": "tagged",
-    "build_stack_mesh": "stack_mesh",
-    "export_mesh": "export",
-    "read_gmsh": "gmsh_file",
-    "tag_mesh": "tagged",
-}
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'meshes' has no attribute {name!r}")
-    return getattr(import_module(f"meshes.{_HOMES[name]}"), name)
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "meshes.export": ["export_mesh"],
+        "meshes.gmsh_file": ["read_gmsh"],
+        "meshes.measure": ["MeshInfo"],
+        "meshes.stack": ["LayerGeometry", "StackGeometry"],
+        "meshes.stack_mesh": ["StackMesh", "build_stack_mesh"],
+        "meshes.tagged": ["TaggedMesh", "tag_mesh"],
+    },
+)

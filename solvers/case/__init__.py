@@ -1,9 +1,8 @@
 """Case files: what they may contain, read, checked and completed."""
 
-from __future__ import annotations
-
-import importlib
 from typing import TYPE_CHECKING
+
+from meshes.lazy import lazy_names
 
 if TYPE_CHECKING:
     from solvers.case.blocks import BathBlock as BathBlock
@@ -24,21 +23,21 @@ if TYPE_CHECKING:
     from solvers.case.settings import PhysicsBlock as PhysicsBlock
     from solvers.case.settings import SolverSettings as SolverSettings
 
-_NAMES = {
-    "blocks": ("BathBlock", "CycleBlock", "DriveBlock", "InterfaceBlock", "LayerBlock", "LoadBlock", "PhaseBlock"),
-    "materials": ("layer_material",),
-    "model": ("Case", "case_sha256", "load_case"),
-    "schema": ("case_schema",),
-    "settings": ("MaterialBlock", "MeshSettings", "OutputSettings", "PhysicsBlock", "SolverSettings"),
-}
-_HOME_OF = {name: module for module, names in _NAMES.items() for name in names}
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> object:
-    """The public names, loaded when first used: pydantic takes a third of a second."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "solvers.case.blocks": [
+            "BathBlock",
+            "CycleBlock",
+            "DriveBlock",
+            "InterfaceBlock",
+            "LayerBlock",
+            "LoadBlock",
+            "PhaseBlock",
+        ],
+        "solvers.case.materials": ["layer_material"],
+        "solvers.case.model": ["Case", "case_sha256", "load_case"],
+        "solvers.case.schema": ["case_schema"],
+        "solvers.case.settings": ["MaterialBlock", "MeshSettings", "OutputSettings", "PhysicsBlock", "SolverSettings"],
+    },
+)

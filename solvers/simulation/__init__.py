@@ -1,9 +1,8 @@
 """A run: from a case to problems, and through the phases of its cycle."""
 
-from __future__ import annotations
-
-import importlib
 from typing import TYPE_CHECKING
+
+from meshes.lazy import lazy_names
 
 if TYPE_CHECKING:
     from solvers.simulation.events import CycleEnded as CycleEnded
@@ -18,20 +17,12 @@ if TYPE_CHECKING:
     from solvers.simulation.state import Counters as Counters
     from solvers.simulation.state import RunState as RunState
 
-_NAMES = {
-    "events": ("CycleEnded", "Event", "PhaseEnded", "PhaseStarted", "Stepped"),
-    "ledger": ("Ledger", "Totals"),
-    "simulation": ("Simulation",),
-    "state": ("Clock", "Counters", "RunState"),
-}
-_HOME_OF = {name: module for module, names in _NAMES.items() for name in names}
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> object:
-    """The public names, loaded when first used: DOLFINx takes a second."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "solvers.simulation.events": ["CycleEnded", "Event", "PhaseEnded", "PhaseStarted", "Stepped"],
+        "solvers.simulation.ledger": ["Ledger", "Totals"],
+        "solvers.simulation.simulation": ["Simulation"],
+        "solvers.simulation.state": ["Clock", "Counters", "RunState"],
+    },
+)

@@ -39,7 +39,7 @@ def results_of(path: Path, folder: Path, overrides: list[str]) -> cs.Result:
         return cs.Result.load(folder)
     if comm.rank == 0:
         print(f"{path.stem} ...", flush=True)
-    result = cs.run(cs.load_case(path, overrides), folder, comm, resume=begun, source=path, quiet=True)
+    result = cs.run(cs.load_case(path, overrides), folder, comm, resume=begun, quiet=True)
     if comm.rank == 0:
         print(f"    {result.summary['timings_s']['total']:.0f} s", flush=True)
     return result

@@ -120,10 +120,13 @@ class HeatStepper:
             size = network.space.accumulate(diagonal)[:n]
             left = np.abs(network.matrix.combine(state.residual[:n]))
             scale = size * (state.u + 1e-4 * hot)[:n]
-            worst = float((left[free] / scale[free]).max(initial=0.0))
-            if network.space.comm.allreduce(worst, op=MPI.MAX) < NEWTON_TOLERANCE:
+            worst = left[free] / scale[free]
+            if network.space.comm.allreduce(float(worst.max(initial=0.0)), op=MPI.MAX) < NEWTON_TOLERANCE:
                 return state
-        raise StepFailure(f"heat: Newton did not converge in {NEWTON_LIMIT} iterations")
+        layer = network.space.layer[:n][free][np.argmax(worst)] if free.any() else 0
+        _, where = network.space.comm.allreduce((float(worst.max(initial=-1.0)), int(layer)), op=MPI.MAX)
+        name = network.space.names[where]
+        raise StepFailure(f"heat: Newton did not converge in {NEWTON_LIMIT} iterations, least of all in layer {name}")
 
     def _start(self, u: Floats, stage: _Stage) -> _State:
         """State to start Newton's method from: of films that switch the better one of two guesses (collective)."""

@@ -32,6 +32,9 @@ SMALLEST_RAMP_FRACTION = 1 / 4
 HOPELESS_RAMP = 1e-3
 # Where the decay of eddy currents would allow a longer step, the field follows the heat's steps down to this part.
 SHORTEST_FIELD_STEP = 0.1
+# What to try where a run ends.
+FIELD_HINT = "try a smaller solver.ramp_step, a larger solver.fraction_tolerance or a finer mesh"
+HEAT_HINT = "try a larger solver.rtol, a smaller solver.ramp_step or a finer mesh"
 
 
 class Simulation(Device):
@@ -114,7 +117,7 @@ class Simulation(Device):
         except StepFailure as failure:
             self._refuse(before)
             if v0 == v1 or self.clock.ramp < HOPELESS_RAMP * largest:
-                raise ComputationError(f"no step of the field works out: {failure}") from None
+                raise ComputationError(f"no step of the field works out: {failure}; {FIELD_HINT}") from None
             return None
         except ComputationError:
             self.restore(before)  # the last good state
@@ -242,7 +245,9 @@ class Simulation(Device):
                 step = self._try_step(dt, change)
                 if step is None:
                     if self.stepper.control.hopeless(self.clock.dt, duration):
-                        raise ComputationError(f"no time step works out, down to {dt:.1e} s: {self._failure}")
+                        raise ComputationError(
+                            f"no time step works out, down to {dt:.1e} s: {self._failure}; {HEAT_HINT}"
+                        )
                     continue
                 self._accept(step)
                 gain = gain * (1.0 - part * step.dt / dt)
@@ -255,7 +260,7 @@ class Simulation(Device):
         """A step of at most dt, or None: rejected. Sets the length of the next one."""
         control = self.stepper.control
         if self.counters.steps >= self.case.solver.max_steps:
-            raise ComputationError(f"solver.max_steps = {self.counters.steps} time steps are used up")
+            raise ComputationError(f"solver.max_steps = {self.counters.steps} time steps are used up; raise it")
         try:
             step = self.stepper.step(self.u, self.f, dt, change)
         except StepFailure as failure:

@@ -90,6 +90,7 @@ def test_killed_inside_each_write(tmp_path: Path, whole: Result) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_killed_at_random_moments(tmp_path: Path, whole: Result, ranks: int) -> None:
     chance = random.Random(ranks)

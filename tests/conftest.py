@@ -6,13 +6,9 @@ agree, all ranks go on to the same next test: one that fails on one rank only do
 others waiting in the next one's collective calls.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time
-from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 from mpi4py import MPI
@@ -21,40 +17,40 @@ from mpi4py import MPI
 EXCHANGE = MPI.COMM_WORLD.Dup()
 PATIENCE = 60.0  # s that a rank whose test failed waits for the others before it ends the run
 
-collection_errors: list[str] = []
+collection_errors = []
 
 
 @pytest.fixture(scope="session")
-def comm() -> MPI.Intracomm:
+def comm():
     """All ranks of the run."""
     return MPI.COMM_WORLD
 
 
 @pytest.fixture
-def shared_tmp_path(tmp_path: Path) -> Path:
+def shared_tmp_path(tmp_path):
     """An empty temporary folder, the same one on all ranks (`tmp_path` is each rank's own)."""
     return EXCHANGE.bcast(tmp_path)
 
 
 @pytest.hookimpl(trylast=True)  # after the terminal reporter has been made
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure(config):
     if EXCHANGE.rank > 0:
         reporter = config.pluginmanager.getplugin("terminalreporter")
         reporter._tw._file = open(os.devnull, "w")  # until the end of the run
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure():
     """Lets rank 0 print its report: the first rank that ends a failed run ends it for all."""
     sys.stdout.flush()
     _wait_for_all_ranks(give_up_after=PATIENCE)
 
 
-def pytest_collectreport(report: pytest.CollectReport) -> None:
+def pytest_collectreport(report):
     if report.failed:
         collection_errors.append(f"{report.nodeid}\n{report.longreprtext}")
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_collection_finish(session):
     """Ends the run where the ranks would not run the same tests."""
     if EXCHANGE.size == 1:
         return
@@ -66,9 +62,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item):
     report = yield
     if EXCHANGE.size == 1:
         return report
@@ -95,7 +89,7 @@ def pytest_runtest_makereport(
     return report
 
 
-def _wait_for_all_ranks(give_up_after: float | None) -> bool:
+def _wait_for_all_ranks(give_up_after):
     """Waits without spinning, at most `give_up_after` seconds; True if all ranks have come."""
     request = EXCHANGE.Ibarrier()
     started = time.monotonic()

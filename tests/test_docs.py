@@ -1,7 +1,5 @@
 """The documentation names files that are there, and Python names that coldstack has."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -14,7 +12,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in ("guide
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_files_are_there(page: str) -> None:
+def test_files_are_there(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     named = re.findall(r"`((?:fem|meshes|solvers|tests|docs|scripts|cases|\.ci)/[\w./-]*)", text)
     missing = [path for path in named if not (ROOT / path).exists()]
@@ -23,6 +21,6 @@ def test_files_are_there(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_public_names_are_there(page: str) -> None:
+def test_public_names_are_there(page):
     for name in re.findall(r"\bcs\.(\w+)", (ROOT / page).read_text(encoding="utf-8")):
         assert name in cs.__all__

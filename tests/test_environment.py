@@ -1,7 +1,5 @@
 """scripts/env as a user meets it; the environment that runs these tests is the one it finds."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -14,7 +12,7 @@ REPO = Path(__file__).parents[1]
 ENV = str(REPO / "scripts" / "env")
 
 
-def run(*command: str, **options) -> subprocess.CompletedProcess[str]:
+def run(*command, **options):
     # Not the variables by which this process is itself a rank of an MPI run.
     launcher = ("OMPI_COMM", "PMIX_", "PMI_", "PRTE_LAUNCHED")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(launcher)}

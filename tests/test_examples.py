@@ -1,7 +1,5 @@
 """The examples of the documentation run and print what they promise."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
@@ -20,7 +18,7 @@ ROOT = Path(__file__).parents[1]
         ("derivatives_of_a_cooling_film", 1e-4),
     ],
 )
-def test_example(name: str, tolerance: float) -> None:
+def test_example(name, tolerance):
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "examples" / f"{name}.py")],
         capture_output=True,

@@ -1,7 +1,5 @@
 """The names that packages export."""
 
-from __future__ import annotations
-
 import importlib
 import subprocess
 import sys
@@ -13,7 +11,7 @@ LAZY = ["meshes", "fem.spaces", *(f"solvers.{name}" for name in ("case", "cycles
 
 
 @pytest.mark.parametrize("package", [*LAWS, *LAZY])
-def test_all_names_are_there(package: str) -> None:
+def test_all_names_are_there(package):
     module = importlib.import_module(package)
     for name in sorted({*module.__all__} - {"LIBRARY"}):
         assert getattr(getattr(module, name), "__name__", name) == name  # a union of types has none
@@ -21,7 +19,7 @@ def test_all_names_are_there(package: str) -> None:
         _ = module.nothing
 
 
-def test_laws_need_no_dolfinx() -> None:
+def test_laws_need_no_dolfinx():
     code = (
         "import sys; sys.modules['dolfinx'] = None; sys.modules['ufl'] = None; sys.modules['mpi4py'] = None\n"
         "import meshes, fem.spaces, fem.interfaces; from fem.materials import get_material; from meshes import "

@@ -1,7 +1,5 @@
 """The wheel, built and installed into an empty virtual environment beside NumPy and SciPy."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
@@ -24,7 +22,7 @@ print(coldstack.__version__, float(tantalum.entropy(0.1, 1.0)).hex(), coldstack.
 """
 
 
-def run(*command: str | Path, folder: Path) -> str:
+def run(*command, folder):
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=250, env={"PATH": "/usr/bin:/bin"}
     )
@@ -32,7 +30,7 @@ def run(*command: str | Path, folder: Path) -> str:
     return done.stdout
 
 
-def test_wheel_in_an_empty_environment(tmp_path: Path) -> None:
+def test_wheel_in_an_empty_environment(tmp_path):
     source, built, empty = (tmp_path / name for name in ("source", "built", "empty"))
     source.mkdir()
     for part in PARTS:

@@ -1,7 +1,5 @@
 """The BCS laws once more, by direct adaptive quadrature of their integrals: nothing shared with the package."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from functools import lru_cache

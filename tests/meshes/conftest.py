@@ -1,9 +1,5 @@
 """Stacks for the tests, coarse but with all that makes meshing hard."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 from meshes.stack import LayerGeometry, StackGeometry
@@ -15,9 +11,9 @@ class Stacks:
     """Makes layers and stacks."""
 
     @staticmethod
-    def layer(name: str, thickness: float, size: tuple[float, float], **changes: Any) -> LayerGeometry:
+    def layer(name, thickness, size, **changes):
         """A layer with coarse cells; lengths in micrometres."""
-        values: dict[str, Any] = {
+        values = {
             "bottom_cell": 0.1 * UM,
             "top_cell": 0.1 * UM,
             "growth": 2.0,
@@ -31,9 +27,9 @@ class Stacks:
         return LayerGeometry(name=name, thickness=thickness * UM, size=(size[0] * UM, size[1] * UM), **values)
 
     @staticmethod
-    def refrigerator(**changes: Any) -> StackGeometry:
+    def refrigerator(**changes):
         """The default case's proportions: strip, film and pad under a return plane."""
-        values: dict[str, Any] = {
+        values = {
             "layers": (
                 Stacks.layer("Nb", 0.4, (60, 20)),
                 Stacks.layer("Ta", 1.0, (14, 14)),
@@ -49,9 +45,9 @@ class Stacks:
         return StackGeometry(**(values | changes))
 
     @staticmethod
-    def offset(**changes: Any) -> StackGeometry:
+    def offset(**changes):
         """Every pad elsewhere; the copper overhangs the film below it; vacuum all round; one barrier of two."""
-        values: dict[str, Any] = {
+        values = {
             "layers": (
                 Stacks.layer("Nb", 0.5, (40, 12)),
                 Stacks.layer("Ta", 1.0, (10, 8), center=(1, -1)),
@@ -68,5 +64,5 @@ class Stacks:
 
 
 @pytest.fixture(scope="session")
-def stacks() -> type[Stacks]:
+def stacks():
     return Stacks

@@ -1,10 +1,6 @@
 """Files are written, read back, and hold what they should."""
 
-from __future__ import annotations
-
 import xml.etree.ElementTree as ET
-from pathlib import Path
-from typing import Any
 
 import gmsh
 import matplotlib.image
@@ -14,24 +10,24 @@ from mpi4py import MPI
 
 from meshes.export import draw_mesh, export_mesh
 from meshes.gmsh_model import gmsh_session
-from meshes.stack_mesh import StackMesh, build_stack_mesh
+from meshes.stack_mesh import build_stack_mesh
 
 pytestmark = pytest.mark.mpi
 COMM = MPI.COMM_WORLD
 
 
 @pytest.fixture(scope="module")
-def tagged(stacks: Any) -> StackMesh:
+def tagged(stacks):
     return build_stack_mesh(stacks.refrigerator(), COMM)
 
 
 @pytest.fixture(scope="module")
-def files(tagged: StackMesh, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def files(tagged, tmp_path_factory):
     folder = COMM.bcast(tmp_path_factory.mktemp("mesh"))
     return export_mesh(tagged, folder / "new" / "files")
 
 
-def test_gmsh_file(tagged: StackMesh, files: list[Path], capfd: pytest.CaptureFixture[str]) -> None:
+def test_gmsh_file(tagged, files, capfd):
     facets = {name: COMM.allreduce(len(_owned(tagged, tagged.facets(name)))) for name in tagged.facet_names}
     if COMM.rank > 0:
         return
@@ -58,11 +54,11 @@ def test_gmsh_file(tagged: StackMesh, files: list[Path], capfd: pytest.CaptureFi
         assert np.diff(np.unique(x[:, 2])).min() == pytest.approx(0.002, rel=1e-10)
 
 
-def _owned(tagged: StackMesh, facets: Any) -> Any:
+def _owned(tagged, facets):
     return facets[facets < tagged.mesh.topology.index_map(2).size_local]
 
 
-def test_paraview_file(tagged: StackMesh, files: list[Path]) -> None:
+def test_paraview_file(tagged, files):
     if COMM.rank > 0:
         return
     pvd = ET.parse(files[1]).getroot()
@@ -85,7 +81,7 @@ def test_paraview_file(tagged: StackMesh, files: list[Path]) -> None:
     assert ranks == set(range(COMM.size))
 
 
-def test_picture_shows_every_layer_and_the_barrier(files: list[Path]) -> None:
+def test_picture_shows_every_layer_and_the_barrier(files):
     if COMM.rank > 0:
         return
     picture = matplotlib.image.imread(files[2])[:, :, :3]
@@ -95,7 +91,7 @@ def test_picture_shows_every_layer_and_the_barrier(files: list[Path]) -> None:
         assert np.count_nonzero(np.abs(picture - wanted).max(axis=2) < 0.01) > 2000, colour
 
 
-def test_a_file_that_cannot_be_written(tagged: StackMesh, shared_tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written(tagged, shared_tmp_path):
     with pytest.raises(RuntimeError, match="No such file"):
         draw_mesh(tagged, shared_tmp_path / "missing" / "mesh.png")
     blocked = shared_tmp_path / "file"

@@ -1,16 +1,10 @@
 """Meshes from Gmsh files and models: groups by name, heat across a contact on any number of ranks, errors."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import gmsh
 import pytest
-from mpi4py import MPI
 
 import coldstack as cs
 from meshes.gmsh_model import gmsh_session
@@ -22,7 +16,7 @@ EXACT = 1e-6 * (WARM - COLD) / (1e-3 / 2.0 + 1 / CONTACT + 1e-3 / 0.5)  # W, of 
 GROUPS = {3: {"a": [1], "b": [2]}, 2: {"bottom": [5], "contact": [6], "top": [11]}}
 
 
-def bilayer(hexahedra: bool, groups: dict[int, dict[str, list[int]]]) -> None:
+def bilayer(hexahedra, groups):
     """Mesh two boxes of 1 x 1 x 1 above each other in the current model."""
     boxes = [gmsh.model.occ.addBox(0, 0, z, 1, 1, 1) for z in (0, 1)]
     gmsh.model.occ.fragment([(3, boxes[0])], [(3, boxes[1])])
@@ -43,7 +37,7 @@ def bilayer(hexahedra: bool, groups: dict[int, dict[str, list[int]]]) -> None:
 
 
 @contextmanager
-def model_on_first_rank(comm: MPI.Intracomm, make: Callable[[], object]) -> Iterator[Any]:
+def model_on_first_rank(comm, make):
     """`gmsh.model` with what `make` puts into it; None on other ranks."""
     if comm.rank > 0:
         yield None
@@ -53,7 +47,7 @@ def model_on_first_rank(comm: MPI.Intracomm, make: Callable[[], object]) -> Iter
         yield model
 
 
-def heat_current(tagged: cs.TaggedMesh) -> float:
+def heat_current(tagged):
     """Power through the contact in the steady state, W; conductivities 2 and 0.5 W/m/K."""
     below, above = (
         cs.Material(name, constant_conductivity=k, constant_heat_capacity=10.0) for name, k in (("A", 2.0), ("B", 0.5))
@@ -69,7 +63,7 @@ def heat_current(tagged: cs.TaggedMesh) -> float:
 
 
 @pytest.mark.parametrize("hexahedra", [False, True], ids=["tetrahedra", "hexahedra"])
-def test_heat_through_a_contact(comm: MPI.Intracomm, shared_tmp_path: Path, hexahedra: bool) -> None:
+def test_heat_through_a_contact(comm, shared_tmp_path, hexahedra):
     path = shared_tmp_path / "bilayer.msh"
 
     with model_on_first_rank(comm, lambda: bilayer(hexahedra, GROUPS)) as model:
@@ -86,18 +80,18 @@ def test_heat_through_a_contact(comm: MPI.Intracomm, shared_tmp_path: Path, hexa
     assert heat_current(tagged) == pytest.approx(EXACT, rel=1e-8)
 
 
-def test_model_on_first_rank(comm: MPI.Intracomm) -> None:
+def test_model_on_first_rank(comm):
     with model_on_first_rank(comm, lambda: bilayer(True, GROUPS)) as model:
         tagged = cs.read_gmsh(model, comm, 1e-3)
     assert heat_current(tagged) == pytest.approx(EXACT, rel=1e-8)
 
 
-def no_name() -> None:
+def no_name():
     bilayer(True, GROUPS)
     gmsh.model.addPhysicalGroup(2, [1], 77)
 
 
-def inside() -> None:
+def inside():
     bilayer(True, GROUPS)
     nodes = gmsh.model.mesh.getElements(3, 1)[2][0][[0, 1, 6, 7]]  # a diagonal plane through a cell
     cut = gmsh.model.addDiscreteEntity(2)
@@ -105,7 +99,7 @@ def inside() -> None:
     gmsh.model.addPhysicalGroup(2, [cut], name="cut")
 
 
-def prism() -> None:
+def prism():
     square = gmsh.model.occ.addRectangle(0, 0, 0, 1, 1)
     gmsh.model.occ.extrude([(2, square)], 0, 0, 1, [2], recombine=True)
     gmsh.model.occ.synchronize()
@@ -113,18 +107,18 @@ def prism() -> None:
     gmsh.model.mesh.generate(3)
 
 
-def unmeshed() -> None:
+def unmeshed():
     gmsh.model.occ.addBox(0, 0, 0, 1, 1, 1)
     gmsh.model.occ.synchronize()
     gmsh.model.addPhysicalGroup(3, [1], name="box")
 
 
-def with_gap() -> None:
+def with_gap():
     bilayer(False, GROUPS)
     gmsh.model.mesh.renumberNodes([1], [100000])
 
 
-ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
+ERRORS = {
     "no group": (lambda: bilayer(True, {}), "there is no physical group of volumes"),
     "no name": (no_name, "the physical group 77 of surfaces has no name"),
     "twice": (
@@ -143,7 +137,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_errors_on_all_ranks(comm: MPI.Intracomm, name: str) -> None:
+def test_errors_on_all_ranks(comm, name):
     make, words = ERRORS[name]
     with (
         model_on_first_rank(comm, make) as model,
@@ -152,7 +146,7 @@ def test_errors_on_all_ranks(comm: MPI.Intracomm, name: str) -> None:
         cs.read_gmsh(model, comm)
 
 
-def test_files_that_are_not_there_or_not_meshes(comm: MPI.Intracomm, shared_tmp_path: Path) -> None:
+def test_files_that_are_not_there_or_not_meshes(comm, shared_tmp_path):
     path = shared_tmp_path / "none.msh"
     with pytest.raises(FileNotFoundError, match=re.escape(f"{path}: there is no such file")):
         cs.read_gmsh(path, comm)
@@ -163,7 +157,7 @@ def test_files_that_are_not_there_or_not_meshes(comm: MPI.Intracomm, shared_tmp_
         cs.read_gmsh(str(path), comm)
 
 
-def test_gaps_in_a_file_do_no_harm(comm: MPI.Intracomm, shared_tmp_path: Path) -> None:
+def test_gaps_in_a_file_do_no_harm(comm, shared_tmp_path):
     path = shared_tmp_path / "gap.msh"
     with model_on_first_rank(comm, with_gap) as model:
         if model:

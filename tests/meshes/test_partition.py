@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
 from meshes.partition import column_numbers, column_partitioner, partition_columns
 
 
-def extruded(nx: int, ny: int, nz: int) -> tuple[np.ndarray, np.ndarray]:
+def extruded(nx, ny, nz):
     """Hexahedra of a grid with shuffled nodes, and coordinates."""
     x, y, z = np.meshgrid(np.arange(nx + 1) ** 1.5, np.arange(ny + 1) / 3, np.arange(nz + 1) / 7, indexing="ij")
     coordinates = np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1)
@@ -16,7 +14,7 @@ def extruded(nx: int, ny: int, nz: int) -> tuple[np.ndarray, np.ndarray]:
     return np.argsort(order)[np.array(cells)], coordinates[order]
 
 
-def test_columns_of_a_grid() -> None:
+def test_columns_of_a_grid():
     nodes, coordinates = extruded(3, 4, 5)
     column, corners = column_numbers(nodes, coordinates)
     assert corners.shape == (12, 4)
@@ -28,7 +26,7 @@ def test_columns_of_a_grid() -> None:
     assert len(np.unique(corners)) == 20
 
 
-def test_leaning_cells_are_refused() -> None:
+def test_leaning_cells_are_refused():
     nodes, coordinates = extruded(2, 2, 2)
     coordinates[:, 0] += 0.1 * coordinates[:, 2]
     with pytest.raises(ValueError, match="not extruded"):
@@ -36,7 +34,7 @@ def test_leaning_cells_are_refused() -> None:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 4, 5, 7, 12])
-def test_parts_share_the_work(parts: int) -> None:
+def test_parts_share_the_work(parts):
     x, y = np.meshgrid(np.arange(18.0) ** 2, np.arange(18.0), indexing="ij")
     centres = np.stack([x.ravel(), y.ravel()], axis=1)
     film = np.where((x < 50) & (y < 8), 9, 0).ravel()
@@ -49,7 +47,7 @@ def test_parts_share_the_work(parts: int) -> None:
         assert shares.min() > 0.4 * film.sum()
 
 
-def test_as_many_parts_as_columns() -> None:
+def test_as_many_parts_as_columns():
     centres = np.random.default_rng(3).random((7, 2))
     part = partition_columns(centres, np.ones(7, int), np.array([5, 0, 0, 0, 0, 0, 0]), 7)
     assert sorted(part) == list(range(7))
@@ -58,7 +56,7 @@ def test_as_many_parts_as_columns() -> None:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 5])
-def test_ghosts_are_the_ranks_of_cells_that_share_a_vertex(parts: int) -> None:
+def test_ghosts_are_the_ranks_of_cells_that_share_a_vertex(parts):
     nodes, coordinates = extruded(5, 4, 2)
     partitioner = column_partitioner(coordinates, lambda points: points[:, 0] < 3)
     destinations = partitioner(None, parts, None, [nodes.ravel()])

@@ -1,10 +1,6 @@
 """The distributed mesh: groups, columns, errors; the same on any number of ranks."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
-from typing import Any
 
 import dolfinx.fem
 import dolfinx.mesh
@@ -17,14 +13,13 @@ from mpi4py import MPI
 import meshes.gmsh_model
 from meshes.plan import Plan
 from meshes.stack_mesh import build_stack_mesh
-from meshes.tagged import TaggedMesh
 
 pytestmark = pytest.mark.mpi
 COMM = MPI.COMM_WORLD
 TOP = 4.4 + 0.004  # um, of the refrigerator
 
 # Volumes (um^3) and areas (um^2) of every group, by hand.
-CASES: dict[str, tuple[Callable[[Any], Any], dict[str, float], dict[str, float]]] = {
+CASES = {
     "quarter": (
         lambda s: s.refrigerator(),
         {
@@ -117,12 +112,12 @@ CASES: dict[str, tuple[Callable[[Any], Any], dict[str, float], dict[str, float]]
 
 
 @pytest.fixture(scope="module", params=CASES)
-def case(request: pytest.FixtureRequest, stacks: Any) -> tuple[TaggedMesh, dict[str, float], dict[str, float]]:
+def case(request, stacks):
     make, volumes, areas = CASES[request.param]
     return build_stack_mesh(make(stacks), COMM), volumes, areas
 
 
-def measure(tagged: TaggedMesh, dim: int, entities: Any) -> float:
+def measure(tagged, dim, entities):
     """Volume of cells or area of facets, each counted once however many ranks see it."""
     mesh = tagged.mesh
     tags = dolfinx.mesh.meshtags(mesh, dim, entities, np.ones(len(entities), dtype=np.int32))
@@ -132,21 +127,21 @@ def measure(tagged: TaggedMesh, dim: int, entities: Any) -> float:
     return float(COMM.allreduce(sum(dolfinx.fem.assemble_scalar(form) for form in forms)))
 
 
-def test_volumes(case: Any) -> None:
+def test_volumes(case):
     tagged, volumes, _ = case
     assert set(tagged.cell_names) == set(volumes)
     for name, volume in volumes.items():
         assert measure(tagged, 3, tagged.cells(name)) == pytest.approx(volume, rel=1e-12), name
 
 
-def test_areas(case: Any) -> None:
+def test_areas(case):
     tagged, _, areas = case
     assert set(tagged.facet_names) == set(areas)
     for name, area in areas.items():
         assert measure(tagged, 2, tagged.facets(name)) == pytest.approx(area, rel=1e-12), name
 
 
-def test_facets_between_groups_and_on_walls_and_no_others_are_named(case: Any) -> None:
+def test_facets_between_groups_and_on_walls_and_no_others_are_named(case):
     tagged, _, _ = case
     mesh = tagged.mesh
     group = np.full(mesh.topology.index_map(3).size_local + mesh.topology.index_map(3).num_ghosts, -1)
@@ -165,7 +160,7 @@ def test_facets_between_groups_and_on_walls_and_no_others_are_named(case: Any) -
     assert set(tagged.facet_tags.values) <= set(tagged.facet_names.values())
 
 
-def test_every_interface_facet_has_both_cells(case: Any) -> None:
+def test_every_interface_facet_has_both_cells(case):
     tagged, _, _ = case
     mesh = tagged.mesh
     mesh.topology.create_connectivity(2, 3)
@@ -177,7 +172,7 @@ def test_every_interface_facet_has_both_cells(case: Any) -> None:
             assert len(cells.links(facet)) == 2
 
 
-def test_columns(case: Any) -> None:
+def test_columns(case):
     tagged, _, _ = case
     mesh, info = tagged.mesh, tagged.info
     owned = mesh.topology.index_map(3).size_local
@@ -196,7 +191,7 @@ def test_columns(case: Any) -> None:
     assert sum(len(p) for p in everywhere) == len(set().union(*everywhere)) == info.columns
 
 
-def test_numbers(case: Any) -> None:
+def test_numbers(case):
     tagged, volumes, _ = case
     info = tagged.info
     assert sum(info.group_cells.values()) == info.cells
@@ -214,7 +209,7 @@ def test_numbers(case: Any) -> None:
     assert f"{info.cells} cells in {info.columns} columns" in info.report()
 
 
-def test_quarter_is_a_quarter(stacks: Any) -> None:
+def test_quarter_is_a_quarter(stacks):
     quarter, full = (build_stack_mesh(stacks.refrigerator(quarter=q), COMM) for q in (True, False))
     assert full.info.cells == 4 * quarter.info.cells
     assert full.info.group_cells == {name: 4 * n for name, n in quarter.info.group_cells.items()}
@@ -225,7 +220,7 @@ def test_quarter_is_a_quarter(stacks: Any) -> None:
         assert 4 * measure(quarter, 2, quarter.facets(name)) == pytest.approx(measure(full, 2, full.facets(name)))
 
 
-def test_centimetres_around_nanometres(stacks: Any) -> None:
+def test_centimetres_around_nanometres(stacks):
     size = {"edge_cell": 5e-4, "interior_cell": 2e-3, "largest_cell": 5e-5}
     stack = stacks.refrigerator(
         layers=(stacks.layer("Nb", 200, (5e4, 2e4), **size), stacks.layer("Ta", 100, (1e4, 1e4), **size)),
@@ -239,7 +234,7 @@ def test_centimetres_around_nanometres(stacks: Any) -> None:
     assert measure(tagged, 2, tagged.facets("Nb|Ta")) == pytest.approx(25e6, rel=1e-12)
 
 
-def test_unknown_group(case: Any) -> None:
+def test_unknown_group(case):
     tagged, _, _ = case
     with pytest.raises(KeyError, match=r"no cell group 'copper'; there are: Nb, "):
         tagged.cells("copper")
@@ -249,14 +244,14 @@ def test_unknown_group(case: Any) -> None:
     assert tagged.facets("Nb.top", "Nb|Ta").tolist() == both.tolist()
 
 
-def test_more_ranks_than_columns(stacks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_ranks_than_columns(stacks, monkeypatch):
     monkeypatch.setattr(Plan, "columns", property(lambda plan: 0))
     with pytest.raises(ValueError, match="ranks for 0 columns"):
         build_stack_mesh(stacks.refrigerator(), COMM)
 
 
-def test_a_failure_of_gmsh_reaches_all_ranks(stacks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: Any) -> None:
+def test_a_failure_of_gmsh_reaches_all_ranks(stacks, monkeypatch):
+    def fail(*arguments):
         raise OSError("no meshes today")
 
     with monkeypatch.context() as patch:
@@ -267,7 +262,7 @@ def test_a_failure_of_gmsh_reaches_all_ranks(stacks: Any, monkeypatch: pytest.Mo
     assert build_stack_mesh(stacks.refrigerator(), COMM).info.cells > 0
 
 
-def test_a_session_of_the_users_is_left_as_it_was(stacks: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_session_of_the_users_is_left_as_it_was(stacks, capfd):
     gmsh.initialize()
     try:
         gmsh.option.setNumber("General.Terminal", 0)

@@ -1,7 +1,5 @@
 """Coarse cells that the tests of whole runs share, as changes of a case file."""
 
-from __future__ import annotations
-
 # A chip of some 10 um: films are resolved by the depth of the field, the rest hardly.
 CHIP_CELLS = [
     "mesh.surface_cell=1",

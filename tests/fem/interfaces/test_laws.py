@@ -1,7 +1,5 @@
 """Interface laws against direct quadrature and known answers; signs, limits, derivatives."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 

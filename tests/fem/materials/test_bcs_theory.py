@@ -1,7 +1,5 @@
 """Reduced BCS functions against direct quadrature, tables and exact values."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 
@@ -13,7 +11,7 @@ TA = get_material("Ta")
 NB = get_material("Nb")
 
 
-def test_goodman_against_gorkov() -> None:
+def test_goodman_against_gorkov():
     # Independent: kappa - kappa0 = 0.715 lambda_L/l with the London depth and the mean free path of free electrons:
     # lambda_L/l does not depend on the Fermi velocity.
     density = 3 * TA.gamma / (math.pi * KB) ** 2  # of states, both spins
@@ -29,7 +27,7 @@ def test_goodman_against_gorkov() -> None:
     assert gl.kappa_of_resistivity(replace(TA, kappa=None), 5e-9) is None
 
 
-def test_resistivity_where_it_becomes_type_two() -> None:
+def test_resistivity_where_it_becomes_type_two():
     limit = gl.type_one_resistivity(TA)
     assert limit == pytest.approx((0.70711 - 0.42) / (2.3717e6 * math.sqrt(543.78)), rel=1e-4)  # 5.19e-9
     assert gl.kappa_of_resistivity(TA, limit) == pytest.approx(gl.TYPE_TWO)
@@ -38,7 +36,7 @@ def test_resistivity_where_it_becomes_type_two() -> None:
         gl.type_one_resistivity(replace(TA, kappa=None))
 
 
-def test_kappa_from_the_penetration_depth() -> None:
+def test_kappa_from_the_penetration_depth():
     # Clean tantalum: kappa = 0.96 lambda_L/xi0 (Tinkham), with the London depth of free electrons.
     velocity = math.pi * TA.gap0 * 90e-9 / HBAR
     london = math.pi * KB / (velocity * E_CHARGE * math.sqrt(MU0 * TA.gamma))
@@ -52,7 +50,7 @@ def test_kappa_from_the_penetration_depth() -> None:
         gl.kappa_of_penetration_depth(get_material("Cu"))
 
 
-def test_mean_free_path() -> None:
+def test_mean_free_path():
     # By hand: vF = 2.92e5 m/s, rho l = pi^2 kB^2/(gamma e^2 vF) = 4.62e-16 Ohm m^2.
     path = gl.mean_free_path(TA, 5e-9)
     assert path == pytest.approx(92.3e-9, rel=5e-3)
@@ -60,7 +58,7 @@ def test_mean_free_path() -> None:
     assert gl.mean_free_path(replace(TA, coherence_length=None), 5e-9) is None
 
 
-def test_largest_currents() -> None:
+def test_largest_currents():
     # Niobium: mu0 Hc0 = 197.1 mT, lambda = 80 nm: (2/3)^1.5 0.1971/(mu0 80 nm).
     density = 0.54433 * 0.19712 / MU0 / 80e-9
     assert gl.depairing_current_density(NB, 0.0) == pytest.approx(density, rel=1e-4)
@@ -70,6 +68,6 @@ def test_largest_currents() -> None:
     assert gl.largest_sheet_current(NB, 1e-6, 0.0) == pytest.approx(2 * 0.19712 / MU0, rel=1e-4)
 
 
-def test_tantalum_of_the_library_is_clearly_type_one() -> None:
+def test_tantalum_of_the_library_is_clearly_type_one():
     assert TA.room_resistivity == pytest.approx(40 * TA.resistivity)
     assert gl.kappa_of_resistivity(TA, TA.resistivity) == pytest.approx(0.601, abs=1e-3)

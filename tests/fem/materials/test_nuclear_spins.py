@@ -1,7 +1,5 @@
 """Nuclear spins against sums over their levels in 60 digits, and the thermodynamics of materials that have them."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from decimal import Decimal, localcontext
@@ -18,7 +16,7 @@ MAGNETON = 5.0507837461e-27
 CU, TA = get_material("Cu"), get_material("Ta")
 
 
-def exact(spin: float, x: float) -> tuple[float, float, float]:
+def exact(spin, x):
     """Mean quantum number, order ln(2 I + 1) - s, and heat capacity of one spin, from its levels."""
     with localcontext() as context:
         context.prec = 60

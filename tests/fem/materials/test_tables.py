@@ -1,7 +1,5 @@
 """Tables of cubics against the functions that they stand for."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

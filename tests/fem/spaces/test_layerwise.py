@@ -1,7 +1,5 @@
 """The layer-wise space: volumes, areas, conduction weights and numbering, on any number of ranks."""
 
-from __future__ import annotations
-
 import dolfinx.mesh
 import numpy as np
 import pytest

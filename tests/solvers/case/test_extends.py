@@ -1,7 +1,5 @@
 """Case files that take all of another one and change or add a few keys."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 
@@ -15,24 +13,24 @@ DEFAULT = Path(__file__).parents[3] / "cases" / "refrigerator.toml"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     (tmp_path / "base.toml").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
     return tmp_path
 
 
-def load(folder: Path, text: str, *overrides: str, name: str = "more.toml") -> Case:
+def load(folder, text, *overrides, name="more.toml"):
     file = folder / name
     file.write_text(text, encoding="utf-8")
     return load_case(file, overrides)
 
 
-def errors(folder: Path, text: str, *overrides: str, name: str = "more.toml") -> list[str]:
+def errors(folder, text, *overrides, name="more.toml"):
     with pytest.raises(InputError) as caught:
         load(folder, text, *overrides, name=name)
     return [line.replace(f"{folder}/", "") for line in caught.value.lines]
 
 
-def test_a_file_that_only_extends_is_the_same_case(folder: Path) -> None:
+def test_a_file_that_only_extends_is_the_same_case(folder):
     case = load(folder, 'extends = "base.toml"\n')
     assert case == load_case(DEFAULT)
     assert case_sha256(case) == case_sha256(load_case(DEFAULT))
@@ -41,7 +39,7 @@ def test_a_file_that_only_extends_is_the_same_case(folder: Path) -> None:
     assert "extends" not in case.model_dump()
 
 
-def test_blocks_merge_key_by_key(folder: Path) -> None:
+def test_blocks_merge_key_by_key(folder):
     case = load(
         folder,
         """
@@ -78,7 +76,7 @@ def test_blocks_merge_key_by_key(folder: Path) -> None:
     assert case.model_dump() == expected
 
 
-def test_new_entries_come_last_and_loads_add_up(folder: Path) -> None:
+def test_new_entries_come_last_and_loads_add_up(folder):
     load(
         folder, 'extends = "base.toml"\n[[load]]\nlayer = "load"\npower = "1 pW"\nface = "volume"\n', name="middle.toml"
     )
@@ -113,7 +111,7 @@ def test_new_entries_come_last_and_loads_add_up(folder: Path) -> None:
     assert [phase.name for phase in case.cycle.phases] == ["magnetise", "cool", "demagnetise", "reject", "rest"]
 
 
-def test_other_lists_are_replaced(folder: Path) -> None:
+def test_other_lists_are_replaced(folder):
     case = load(
         folder,
         'extends = "base.toml"\n[[interface]]\nbetween = ["working", "load"]\nconducts_in = ["cool"]\n',
@@ -122,7 +120,7 @@ def test_other_lists_are_replaced(folder: Path) -> None:
     assert case.interface_above(1).resistance_area == 2e-6
 
 
-def test_a_key_puts_aside_those_that_exclude_it(folder: Path) -> None:
+def test_a_key_puts_aside_those_that_exclude_it(folder):
     case = load(
         folder,
         """
@@ -164,7 +162,7 @@ def test_a_key_puts_aside_those_that_exclude_it(folder: Path) -> None:
     assert (case.material["my"].beta, case.material["my"].debye_temperature) == (None, 250.0)
 
 
-def test_remove(folder: Path) -> None:
+def test_remove(folder):
     load(folder, 'extends = "base.toml"\n[[load]]\nlayer = "load"\npower = 1e-12\n', name="middle.toml")
     case = load(
         folder,
@@ -194,26 +192,26 @@ def test_remove(folder: Path) -> None:
     assert case.interface_above(0).conducts_in is None
 
 
-def test_overrides_work_on_the_merged_case(folder: Path) -> None:
+def test_overrides_work_on_the_merged_case(folder):
     text = 'extends = "base.toml"\n[[layer]]\nname = "working"\nthickness = "2 um"\n'
     case = load(folder, text, "layer.working.thickness=3um", "layer.load.thickness=4um", "cycle.repeat=1")
     assert [layer.thickness for layer in case.layer] == pytest.approx([0.4e-6, 3e-6, 4e-6])
     assert errors(folder, text, "layer.working.thickness=3 A")[0].startswith("--set layer.working.thickness=3 A: ")
 
 
-def test_paths_are_relative_to_the_file(folder: Path) -> None:
+def test_paths_are_relative_to_the_file(folder):
     (folder / "below").mkdir()
     load(folder, 'extends = "../base.toml"\ntitle = "a"\n', name="below/a.toml")
     assert load(folder, 'extends = "below/a.toml"\n').title == "a"
     assert load(folder, f'extends = "{folder / "base.toml"}"\n').title == load_case(DEFAULT).title
 
 
-def line_of(file: Path, text: str) -> int:
+def line_of(file, text):
     lines = file.read_text(encoding="utf-8").splitlines()
     return next(number for number, line in enumerate(lines, start=1) if text in line)
 
 
-def test_messages_name_the_file_and_line(folder: Path) -> None:
+def test_messages_name_the_file_and_line(folder):
     base = folder / "base.toml"
     base.write_text(base.read_text(encoding="utf-8").replace('"3 um"', '"3 ohm"'), encoding="utf-8")
     found = errors(
@@ -233,7 +231,7 @@ def test_messages_name_the_file_and_line(folder: Path) -> None:
     ]
 
 
-def test_a_mistake_between_the_files_is_told_at_the_extension(folder: Path) -> None:
+def test_a_mistake_between_the_files_is_told_at_the_extension(folder):
     text = 'extends = "base.toml"\n[cycle]\nphases = [\n  { name = "cool", ramp = [0, 1], hold = 1 },\n]\n'
     assert errors(folder, text)[0].startswith("more.toml:4: cycle.phases[1].hold (cool): needs exactly one of")
     twice = 'extends = "base.toml"\n' + '[[layer]]\nname = "working"\nthickness = "2 um"\n' * 2
@@ -277,7 +275,7 @@ def test_a_mistake_between_the_files_is_told_at_the_extension(folder: Path) -> N
         ),
     ],
 )
-def test_one_message_for_a_wrong_extension(folder: Path, text: str, message: str) -> None:
+def test_one_message_for_a_wrong_extension(folder, text, message):
     (folder / "round.toml").write_text('extends = "more.toml"\n', encoding="utf-8")
     (folder / "broken.toml").write_text('title = "x"\nstart = \n', encoding="utf-8")
     found = errors(folder, text)
@@ -285,7 +283,7 @@ def test_one_message_for_a_wrong_extension(folder: Path, text: str, message: str
     assert len(found) == 1 or "unknown key" in message
 
 
-def test_schema_explains_extends_and_asks_nothing_of_an_extension() -> None:
+def test_schema_explains_extends_and_asks_nothing_of_an_extension():
     schema = case_schema()
     assert schema["properties"]["extends"]["type"] == "string"
     assert "loads" not in schema["properties"]
@@ -296,7 +294,7 @@ def test_schema_explains_extends_and_asks_nothing_of_an_extension() -> None:
     assert set(schema["$defs"]["LayerBlock"]["x-required"]) == {"name", "material", "thickness", "size"}
 
 
-def test_remove_counts_in_the_other_file(folder: Path) -> None:
+def test_remove_counts_in_the_other_file(folder):
     loads = [{"layer": "load", "power": f"{k} pW"} for k in (1, 2, 3)]
     text = "".join(f'[[load]]\nlayer = "{load["layer"]}"\npower = "{load["power"]}"\n' for load in loads)
     (folder / "three.toml").write_text('extends = "base.toml"\n' + text, encoding="utf-8")
@@ -309,7 +307,7 @@ def test_remove_counts_in_the_other_file(folder: Path) -> None:
         assert [load.power for load in case.load] == pytest.approx(left)
 
 
-def test_layers_of_an_interface_in_either_order(folder: Path) -> None:
+def test_layers_of_an_interface_in_either_order(folder):
     for key in ("load|working", "working|load"):
         case = load(folder, 'extends = "base.toml"', f"interface.{key}.resistance_area=1e-6")
         assert case.interface[1].resistance_area == 1e-6

@@ -1,11 +1,8 @@
-from __future__ import annotations
-
 import math
 import pickle
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -23,7 +20,7 @@ DEFAULT = next(path for path in CASES if path.name == "refrigerator.toml")
 TEXT = DEFAULT.read_text(encoding="utf-8")
 
 
-def errors(folder: Path, text: str, *overrides: str) -> list[str]:
+def errors(folder, text, *overrides):
     """Lines of the error that a case text gives, without the folder."""
     file = folder / "case.toml"
     file.write_text(text, encoding="utf-8")
@@ -35,7 +32,7 @@ def errors(folder: Path, text: str, *overrides: str) -> list[str]:
 # ---- good cases ----------------------------------------------------------------------------------
 
 
-def test_default_case() -> None:
+def test_default_case():
     case = load_case(DEFAULT)
     assert [layer.name for layer in case.layer] == ["sink", "working", "load"]
     assert [layer.material for layer in case.layer] == ["Nb", "Ta", "Cu"]
@@ -59,7 +56,7 @@ def test_default_case() -> None:
 
 
 @pytest.mark.parametrize("override", ["bath.0.face=bottom", 'bath.0.conducts_in=["cool"]', "bath.0.layer=load"])
-def test_an_ideal_contact_needs_a_layer_that_is_held(tmp_path: Path, override: str) -> None:
+def test_an_ideal_contact_needs_a_layer_that_is_held(tmp_path, override):
     text = TEXT.replace('contact = "perfect"', 'contact = "ideal"')
     found = errors(tmp_path, text, override)
     assert any("interface[0].contact" in line and '"ideal" needs a [[bath]]' in line for line in found), found
@@ -68,7 +65,7 @@ def test_an_ideal_contact_needs_a_layer_that_is_held(tmp_path: Path, override: s
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_every_case_loads_and_its_echo_is_the_same_case(path: Path) -> None:
+def test_every_case_loads_and_its_echo_is_the_same_case(path):
     case = load_case(path)
     assert Case.model_validate(tomllib.loads(case.to_toml())) == case
     assert Case.model_validate(case.model_dump()) == case
@@ -76,14 +73,14 @@ def test_every_case_loads_and_its_echo_is_the_same_case(path: Path) -> None:
     assert pickle.loads(pickle.dumps(case)) == case
 
 
-def test_hash_depends_on_values_and_not_on_their_spelling(tmp_path: Path) -> None:
+def test_hash_depends_on_values_and_not_on_their_spelling(tmp_path):
     other = tmp_path / "other.toml"
     other.write_text(TEXT.replace('"0.4 um"', "4e-7").replace("# ", "#  "), encoding="utf-8")
     assert case_sha256(load_case(other)) == case_sha256(load_case(DEFAULT))
     assert case_sha256(load_case(DEFAULT, ["cycle.repeat=4"])) != case_sha256(load_case(DEFAULT))
 
 
-def test_overrides() -> None:
+def test_overrides():
     case = load_case(
         DEFAULT,
         [
@@ -111,7 +108,7 @@ def test_overrides() -> None:
     assert case.title == "A new title"
 
 
-def test_case_built_in_python_is_checked_too() -> None:
+def test_case_built_in_python_is_checked_too():
     values = load_case(DEFAULT).model_dump()
     values["interface"][0]["between"] = ("sink", "wrking")
     with pytest.raises(ValidationError, match='there is no layer "wrking"'):
@@ -120,7 +117,7 @@ def test_case_built_in_python_is_checked_too() -> None:
         InterfaceBlock(between=("a", "b"))
 
 
-def test_applied_field_is_kept_in_ampere_per_metre(tmp_path: Path) -> None:
+def test_applied_field_is_kept_in_ampere_per_metre(tmp_path):
     file = tmp_path / "case.toml"
     drive = TEXT[TEXT.index("current_through") : TEXT.index("# ---- What holds")]
     file.write_text(TEXT.replace(drive, 'applied_field = "y"\namplitude = "83 mT"\n\n'), "utf-8")
@@ -129,7 +126,7 @@ def test_applied_field_is_kept_in_ampere_per_metre(tmp_path: Path) -> None:
     assert case.drive.amplitude == pytest.approx(0.083 / (4e-7 * math.pi), rel=1e-8)
 
 
-def test_materials_of_layers(tmp_path: Path) -> None:
+def test_materials_of_layers(tmp_path):
     file = tmp_path / "case.toml"
     file.write_text(
         TEXT.replace('material = "Ta"', 'material = "mine"\npenetration_depth = "80 nm"')
@@ -261,7 +258,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("old", "new", "place", "path", "words"), WRONG)
-def test_one_mistake_is_one_line(tmp_path: Path, old: str, new: str, place: str, path: str, words: str) -> None:
+def test_one_mistake_is_one_line(tmp_path, old, new, place, path, words):
     text = TEXT.replace(old, new, 1)
     assert text != TEXT
     lines = errors(tmp_path, text)
@@ -274,7 +271,7 @@ def test_one_mistake_is_one_line(tmp_path: Path, old: str, new: str, place: str,
     assert named.startswith(path)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_told_at_once(tmp_path):
     text = TEXT.replace('thickness = "1 um"', 'thicknes = "1 um"').replace('"Cu"', '"Co"')
     text = text.replace("repeat = 3", "repeat = -3").replace('["sink", "w', '["sunk", "w')
     lines = errors(tmp_path, text)
@@ -283,7 +280,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         assert sum(words in line for line in lines) == 1
 
 
-def test_layers_that_do_not_touch(tmp_path: Path) -> None:
+def test_layers_that_do_not_touch(tmp_path):
     text = TEXT.replace('thickness = "3 um"', 'thickness = "3 um"\ncenter = ["0 um", "14 um"]')
     [line] = errors(tmp_path, text)
     assert 'layer[2] (load): layers "working" and "load" do not touch' in line
@@ -293,7 +290,7 @@ def test_layers_that_do_not_touch(tmp_path: Path) -> None:
     assert load_case(file).symmetry_obstacles() == ['the centre of layer "load" is not [0, 0]']
 
 
-def test_touching_layers_need_an_interface(tmp_path: Path) -> None:
+def test_touching_layers_need_an_interface(tmp_path):
     block = TEXT[TEXT.index('[[interface]]\nbetween = ["working"') : TEXT.index("# ---- What makes")]
     [line] = errors(tmp_path, TEXT.replace(block, ""))
     assert 'layers "working" and "load" touch, but no [[interface]]' in line
@@ -301,7 +298,7 @@ def test_touching_layers_need_an_interface(tmp_path: Path) -> None:
     assert "has an [[interface]] already" in line
 
 
-def test_quarter_that_is_not_possible(tmp_path: Path) -> None:
+def test_quarter_that_is_not_possible(tmp_path):
     block = '[[load]]\nlayer = "load"\npower = "1 pW"\npatch = ["-1 um", "2 um", "-1 um", "1 um"]\n'
     text = TEXT.replace("[cycle]", f'[mesh]\nsymmetry = "quarter"\n{block}[cycle]')
     [line] = errors(tmp_path, text)
@@ -312,7 +309,7 @@ def test_quarter_that_is_not_possible(tmp_path: Path) -> None:
     assert "x0 < x1" in line
 
 
-def test_case_without_drive_stays_at_zero(tmp_path: Path) -> None:
+def test_case_without_drive_stays_at_zero(tmp_path):
     drive = TEXT[TEXT.index("[drive]") : TEXT.index("# ---- What holds")]
     lines = errors(tmp_path, TEXT.replace(drive, ""))
     assert len(lines) == 3  # each phase that is not at zero
@@ -320,13 +317,13 @@ def test_case_without_drive_stays_at_zero(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["vacuum", "Box", "symmetry", "a.b", "a|b", "a b", "", "2nd", "-a", "ä"])
-def test_names_that_are_not_allowed(tmp_path: Path, name: str) -> None:
+def test_names_that_are_not_allowed(tmp_path, name):
     [line] = errors(tmp_path, TEXT.replace('"load"', f'"{name}"'))
     assert line.split(": ")[1].startswith("layer[2].name")
     assert "reserved" in line or "is no name" in line
 
 
-def test_empty_lists(tmp_path: Path) -> None:
+def test_empty_lists(tmp_path):
     lines = errors(tmp_path, "start = 1\nlayer = []\n[cycle]\nphases = []\n")
     assert [line.split(": ")[1] for line in lines] == ["layer", "cycle.phases"]
     assert all("empty" in line for line in lines)
@@ -358,7 +355,7 @@ def test_empty_lists(tmp_path: Path) -> None:
         ("physics.overshoot=-1", "must not be negative"),
     ],
 )
-def test_wrong_overrides(tmp_path: Path, override: str, words: str) -> None:
+def test_wrong_overrides(tmp_path, override, words):
     [line] = errors(tmp_path, TEXT, override)
     assert line.startswith(f"--set {override}: ")
     assert words in line
@@ -373,14 +370,14 @@ def test_wrong_overrides(tmp_path: Path, override: str, words: str) -> None:
         ("hold = 1,", 'hold = "1,', "not valid TOML"),
     ],
 )
-def test_toml_errors_name_the_line(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_toml_errors_name_the_line(tmp_path, old, new, words):
     [line] = errors(tmp_path, TEXT.replace(old, new, 1))
     assert words in line
     number = TEXT[: TEXT.index(old)].count("\n") + 1 + new.count("\n")
     assert line.startswith(f"case.toml:{number}: ")
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "refrigerator.toml").write_bytes(b"\xff\xfe\x00")
     for name, words in [
         ("refrigerater.toml", 'refrigerator.toml"?'),
@@ -397,7 +394,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert load_case(tmp_path / "windows.toml") == load_case(DEFAULT)
 
 
-def test_errors_go_through_pickle() -> None:
+def test_errors_go_through_pickle():
     error = pickle.loads(pickle.dumps(InputError("one\ntwo")))
     assert isinstance(error, InputError)
     assert error.lines == ["one", "two"]
@@ -427,8 +424,8 @@ j = "\\\"" # \
 k = 5'''
 
 
-def test_lines_of_all_kinds_of_toml() -> None:
-    def keys(value: Any, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+def test_lines_of_all_kinds_of_toml():
+    def keys(value, path=()):
         if not isinstance(value, dict | list):
             return {path}
         items = value.items() if isinstance(value, dict) else enumerate(value)
@@ -449,7 +446,7 @@ def test_lines_of_all_kinds_of_toml() -> None:
 # ---- schema --------------------------------------------------------------------------------------
 
 
-def test_every_key_of_the_schema_has_a_description() -> None:
+def test_every_key_of_the_schema_has_a_description():
     schema = case_schema()
     blocks = {"case": schema, **schema["$defs"]}
     assert {f"{name}Block" for name in ("Layer", "Interface", "Drive", "Cycle", "Phase", "Bath", "Load")} <= set(blocks)
@@ -465,11 +462,11 @@ def test_every_key_of_the_schema_has_a_description() -> None:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_every_key_of_the_cases_is_in_the_schema(path: Path) -> None:
+def test_every_key_of_the_cases_is_in_the_schema(path):
     schema = case_schema()
     types = {str: "string", bool: "boolean", int: "number|integer", float: "number"}
 
-    def check(value: Any, entry: dict[str, Any]) -> None:
+    def check(value, entry):
         kinds = [entry, *entry.get("anyOf", []), *entry.get("allOf", [])]
         kinds += [schema["$defs"][kind["$ref"].rsplit("/")[-1]] for kind in kinds if "$ref" in kind]
         if isinstance(value, dict):
@@ -490,7 +487,7 @@ def test_every_key_of_the_cases_is_in_the_schema(path: Path) -> None:
 # ---- what is allowed and told --------------------------------------------------------------------
 
 
-def test_layers_too_thin_for_the_mesh(tmp_path: Path) -> None:
+def test_layers_too_thin_for_the_mesh(tmp_path):
     """0.1 nm beside 30 mm ended in a traceback of Gmsh."""
     wide = ["layer.sink.size=[0.03, 0.02]", "layer.sink.thickness=0.1 nm"]
     (line,) = errors(tmp_path, TEXT, *wide)
@@ -513,7 +510,7 @@ def test_layers_too_thin_for_the_mesh(tmp_path: Path) -> None:
         ([{"table": [[0, 0.1], [1, 0]]}], 1, [("0 to 0.1", "at the start of the run")]),
     ],
 )
-def test_drive_that_jumps(phases: list[dict[str, Any]], repeat: int, jumps: list[tuple[str, str]]) -> None:
+def test_drive_that_jumps(phases, repeat, jumps):
     data = load_case(DEFAULT).model_dump(mode="json")
     data["cycle"] = {
         "repeat": repeat,
@@ -528,5 +525,5 @@ def test_drive_that_jumps(phases: list[dict[str, Any]], repeat: int, jumps: list
         assert all(word in text for word in words), text
 
 
-def test_no_warnings_of_the_shipped_cases() -> None:
+def test_no_warnings_of_the_shipped_cases():
     assert load_case(DEFAULT).warnings() == []

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -34,11 +32,11 @@ NUMBER = Quantity("a number", "", "1.5", sign="any")
         (NUMBER, "5 %", 0.05),
     ],
 )
-def test_value_in_si(quantity: Quantity, text: object, value: float) -> None:
+def test_value_in_si(quantity, text, value):
     assert quantity.parse(text) == value
 
 
-def test_field_in_tesla_or_ampere_per_metre() -> None:
+def test_field_in_tesla_or_ampere_per_metre():
     # B = mu0 H with mu0 = 4 pi 1e-7 (1 + 5e-10): 83 mT / mu0 = 66049.3 A/m
     assert FIELD.parse("83 mT") == pytest.approx(0.083 / (4e-7 * math.pi), rel=1e-8)
     assert FIELD.parse("1 kA/m") == 1000.0
@@ -74,19 +72,19 @@ def test_field_in_tesla_or_ampere_per_metre() -> None:
         ("50 m", 'at most 0.1 m, not "50 m"'),
     ],
 )
-def test_what_is_no_length(text: object, words: str) -> None:
+def test_what_is_no_length(text, words):
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared below
         LENGTH.parse(text)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_degrees_celsius_are_refused() -> None:
+def test_degrees_celsius_are_refused():
     with pytest.raises(ValueError, match="use kelvin"):
         Quantity("a temperature", "K", '"100 mK"').parse("5 degC")
 
 
-def test_limits() -> None:
+def test_limits():
     ratio = Quantity("a ratio", "", "1.5", minimum=1.0, maximum=3.0)
     assert (ratio.parse(1), ratio.parse(3)) == (1.0, 3.0)
     with pytest.raises(ValueError, match=r"at least 1, not 0\.5"):
@@ -100,12 +98,12 @@ def test_limits() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None])
-def test_what_is_no_count(value: object) -> None:
+def test_what_is_no_count(value):
     assert Count().parse(1) == 1
     with pytest.raises(ValueError, match="whole number from 1 on"):
         Count().parse(value)
 
 
-def test_factor_between_different_kinds_is_none() -> None:
+def test_factor_between_different_kinds_is_none():
     assert unit_factor("mm", "m") == pytest.approx(1e-3, rel=1e-15)
     assert unit_factor("mm", "s") is None

@@ -1,7 +1,5 @@
 """The doctor finds nothing here, and finds each fault that it is shown."""
 
-from __future__ import annotations
-
 import dolfinx.jit
 import pytest
 

@@ -1,21 +1,16 @@
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import subprocess
 import sys
 import types
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import matplotlib.image
 import numpy as np
 import pytest
 
 from solvers import __version__
-from solvers.case.model import Case
 from solvers.command import main
 from solvers.errors import ComputationError, InputError
 
@@ -30,7 +25,7 @@ ENVIRONMENT = {
 } | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 
 
-def coldstack(*arguments: str, folder: Path, ranks: int = 0) -> subprocess.CompletedProcess[str]:
+def coldstack(*arguments, folder, ranks=0):
     launcher = ["mpirun", "-n", str(ranks)] if ranks else []
     return subprocess.run(
         [*launcher, sys.executable, "-m", "solvers.command.main", *arguments],
@@ -43,7 +38,7 @@ def coldstack(*arguments: str, folder: Path, ranks: int = 0) -> subprocess.Compl
     )
 
 
-def content(folder: Path) -> dict[str, bytes]:
+def content(folder):
     return {str(p): p.read_bytes() if p.is_file() else b"" for p in folder.rglob("*")}
 
 
@@ -62,7 +57,7 @@ def content(folder: Path) -> dict[str, bytes]:
     ],
     ids=["unknown key", "wrong unit", "negative", "unknown material", "apart", "no conductor"],
 )
-def test_wrong_case(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_wrong_case(tmp_path, old, new, words):
     (tmp_path / "case.toml").write_text(TEXT.replace(old, new, 1), encoding="utf-8")
     before = content(tmp_path)
     done = coldstack("run", "case.toml", folder=tmp_path)
@@ -97,13 +92,7 @@ def test_wrong_case(tmp_path: Path, old: str, new: str, words: str) -> None:
         (["rnu"], "No such command 'rnu'"),
     ],
 )
-def test_wrong_arguments(
-    tmp_path: Path,
-    arguments: list[str],
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_wrong_arguments(tmp_path, arguments, words, monkeypatch, capfd):
     shutil.copy(DEFAULT, tmp_path / "case.toml")
     (tmp_path / "old").mkdir()
     before = content(tmp_path)
@@ -116,7 +105,7 @@ def test_wrong_arguments(
     assert content(tmp_path) == before
 
 
-def test_all_ranks_leave_with_the_same_code_and_one_message(tmp_path: Path) -> None:
+def test_all_ranks_leave_with_the_same_code_and_one_message(tmp_path):
     (tmp_path / "case.toml").write_text(TEXT.replace("repeat = 3", "repeats = 3"), encoding="utf-8")
     done = coldstack("run", "case.toml", folder=tmp_path, ranks=2)
     assert done.returncode == 2
@@ -128,7 +117,7 @@ def test_all_ranks_leave_with_the_same_code_and_one_message(tmp_path: Path) -> N
 # ---- what the command does with good input -------------------------------------------------------
 
 
-def in_process(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+def in_process(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["coldstack", *arguments])
     with pytest.raises(SystemExit) as caught:
         main.main()
@@ -136,14 +125,14 @@ def in_process(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return caught.value.code
 
 
-def replace_run(monkeypatch: pytest.MonkeyPatch, run_case: Callable[..., None]) -> None:
-    simulation: Any = types.ModuleType("solvers.cycles.run")
+def replace_run(monkeypatch, run_case):
+    simulation = types.ModuleType("solvers.cycles.run")
     simulation.run = run_case
     monkeypatch.setitem(sys.modules, "solvers.cycles.run", simulation)
 
 
-def test_run_hands_over_the_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[Case, Path, dict[str, Any]]] = []
+def test_run_hands_over_the_case(tmp_path, monkeypatch):
+    calls = []
     replace_run(monkeypatch, lambda case, output, comm, **more: calls.append((case, output, more)))
     monkeypatch.chdir(tmp_path)
     assert in_process(monkeypatch, "run", str(DEFAULT), "--set", "cycle.repeat=1", "--quiet") == 0
@@ -160,7 +149,7 @@ def test_run_hands_over_the_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert calls[1][2] == {"resume": True, "quiet": False, "max_time": 7200.0}
 
 
-def test_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_mesh(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     # An edge half an atom beside another one: only the geometry knows that it cannot be meshed.
     slip = ["--set", "layer.load.size=['14.0001 um', '14 um']"]
@@ -196,15 +185,8 @@ def test_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
         (ZeroDivisionError("division"), 3, "ZeroDivisionError: division\n"),
     ],
 )
-def test_exit_codes(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    error: BaseException,
-    code: int,
-    words: str,
-) -> None:
-    def run_case(*_: object, **__: object) -> None:
+def test_exit_codes(tmp_path, monkeypatch, capfd, error, code, words):
+    def run_case(*_, **__):
         raise error
 
     replace_run(monkeypatch, run_case)
@@ -232,7 +214,7 @@ main.main()
 """
 
 
-def test_rank_0_reads_and_speaks_for_all(tmp_path: Path) -> None:
+def test_rank_0_reads_and_speaks_for_all(tmp_path):
     done = subprocess.run(
         ["mpirun", "-n", "2", sys.executable, "-c", FAILING_RANKS, "run", str(DEFAULT)],
         cwd=tmp_path,
@@ -248,7 +230,7 @@ def test_rank_0_reads_and_speaks_for_all(tmp_path: Path) -> None:
     assert done.stderr.count("coldstack: did not converge") == 1
 
 
-def test_help_is_instant() -> None:
+def test_help_is_instant():
     code = "import sys; from solvers.command import main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     slow = {"dolfinx", "gmsh", "matplotlib", "mpi4py", "numpy", "pint", "pydantic", "ufl"}
@@ -259,14 +241,14 @@ def test_help_is_instant() -> None:
         assert f" {command} " in done.stdout
 
 
-def test_version_is_that_of_the_package_and_said_once(tmp_path: Path) -> None:
+def test_version_is_that_of_the_package_and_said_once(tmp_path):
     assert coldstack("--version", folder=tmp_path).stdout == f"coldstack {__version__}\n"
     command = ["mpirun", "-n", "2", sys.executable, "-m", "solvers.command.main", "--version"]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == f"coldstack {__version__}\n"
 
 
-def test_schema_is_json(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_schema_is_json(monkeypatch, capfd):
     assert in_process(monkeypatch, "schema") == 0
     schema = json.loads(capfd.readouterr().out)
     assert schema["title"] == "coldstack case"

@@ -1,16 +1,12 @@
 """Steady cycles, stopping at a temperature and passing over cycles, against the map of a cycle between two bodies."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from mpi4py import MPI
 
 from fem.materials.library import get_material
-from meshes.arrays import Floats
 from solvers.case.model import Case, load_case
 from solvers.cycles import run as run_module
 from solvers.cycles.ending import Steadiness
@@ -18,7 +14,6 @@ from solvers.cycles.jump import CycleJumper, passed_sum
 from solvers.cycles.run import run as run_case
 from solvers.cycles.stopping import Interrupted
 from solvers.errors import InputError
-from solvers.output.result import Result
 from solvers.verification.heat.block import entropy_super
 from tests.solvers.conftest import NO_PICTURES, SQUARE_CELLS
 
@@ -27,11 +22,11 @@ COARSE = [*SQUARE_CELLS, *NO_PICTURES, "mesh.padding=5 mm", "mesh.largest_cell=1
 COPPER, TANTALUM = 0.3e-6, 1e-10  # m^3
 
 
-def film(*more: str) -> Case:
+def film(*more):
     return load_case(FILM, [*COARSE, *more])
 
 
-def two_bodies(cycles: int, heat: float = 0.0, start: float = 0.2) -> Floats:
+def two_bodies(cycles, heat=0.0, start=0.2):
     """Copper (K) after each cycle: tantalum magnetised from 200 mK shares its energy, then the copper gets `heat` (J).
 
     Both are normal, with energies gamma u / 2 + beta u^2 / 4 of u = T^2 for each cubic metre.
@@ -40,13 +35,13 @@ def two_bodies(cycles: int, heat: float = 0.0, start: float = 0.2) -> Floats:
     magnetised = entropy_super(ta, 0.2) / ta.gamma  # far below 1 mK, where gamma T is all of the entropy
     given = TANTALUM * 0.5 * ta.gamma * magnetised**2
 
-    def root(energy: float, a: float, b: float) -> float:
+    def root(energy, a, b):
         return float(2.0 * energy / (a + np.sqrt(a * a + 4.0 * b * energy)))  # of a u + b u^2 = energy
 
     of_copper = (COPPER * cu.gamma / 2, COPPER * cu.beta / 4)
     of_both = (of_copper[0] + TANTALUM * ta.gamma / 2, of_copper[1] + TANTALUM * ta.beta / 4)
 
-    def energy(u: float) -> float:
+    def energy(u):
         return of_copper[0] * u + of_copper[1] * u * u
 
     u = [start**2]
@@ -56,14 +51,14 @@ def two_bodies(cycles: int, heat: float = 0.0, start: float = 0.2) -> Floats:
     return np.sqrt(u)
 
 
-def run(folder: Path, case: Case, comm: MPI.Intracomm = MPI.COMM_SELF) -> Result:
+def run(folder, case, comm=MPI.COMM_SELF):
     return run_case(case, folder, comm, quiet=True)
 
 
 # ---- formulas ------------------------------------------------------------------------------------
 
 
-def test_sums_over_cycles_passed() -> None:
+def test_sums_over_cycles_passed():
     # Exact for geometric series, seen from both sides, and for arithmetic ones.
     n = np.arange(1, 51)
     series = 3.0 * 0.97**n
@@ -77,7 +72,7 @@ def test_sums_over_cycles_passed() -> None:
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.99])
-def test_steady_means_near_the_end_and_not_slow(ratio: float) -> None:
+def test_steady_means_near_the_end_and_not_slow(ratio):
     # Layers that go to 1 like 1 + ratio^n: at the cycle found the way left must be below the tolerance, not the step.
     steady = Steadiness(1e-4)
     level = [np.log(1.0 + 0.3 * ratio**n) for n in range(3000)]
@@ -92,7 +87,7 @@ def test_steady_means_near_the_end_and_not_slow(ratio: float) -> None:
 # ---- runs ----------------------------------------------------------------------------------------
 
 
-def test_a_decade_by_jumps(tmp_path: Path) -> None:
+def test_a_decade_by_jumps(tmp_path):
     result = run(tmp_path / "out", film())
     exact = two_bodies(2600)
     summary, results = result.summary, result.summary["results"]
@@ -119,7 +114,7 @@ def test_a_decade_by_jumps(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)  # hundreds of cycles, six minutes on one core
-def test_jumps_against_every_cycle(tmp_path: Path) -> None:
+def test_jumps_against_every_cycle(tmp_path):
     # The same run cycle by cycle: temperatures of the same cycles, and what was booked in all.
     jumped = run(tmp_path / "jumped", film("cycle.stop_at=150 mK"))
     values = film("cycle.stop_at=150 mK").model_dump()
@@ -137,7 +132,7 @@ def test_jumps_against_every_cycle(tmp_path: Path) -> None:
 
 
 @pytest.mark.mpi
-def test_jumps_on_any_number_of_ranks(shared_tmp_path: Path, comm: MPI.Intracomm) -> None:
+def test_jumps_on_any_number_of_ranks(shared_tmp_path, comm):
     result = run(shared_tmp_path / "out", film("cycle.stop_at=150 mK", "cycle.jump=1e-4"), comm)
     exact = two_bodies(400)
     assert len(result.summary["results"]["jumps"]) > 1
@@ -145,7 +140,7 @@ def test_jumps_on_any_number_of_ranks(shared_tmp_path: Path, comm: MPI.Intracomm
     assert result.cycles[-1]["T_cold_K"] <= 0.15 < result.cycles[-2]["T_cold_K"]
 
 
-def loaded(*more: str) -> Case:
+def loaded(*more):
     """With heat put into the copper in each cycle, so that it comes to rest at 54 mK."""
     values = film(*more).model_dump()
     del values["cycle"]["stop_at"]
@@ -153,7 +148,7 @@ def loaded(*more: str) -> Case:
     return Case.model_validate(values | {"load": [load]})
 
 
-def test_jumps_come_to_rest_at_a_floor(tmp_path: Path) -> None:
+def test_jumps_come_to_rest_at_a_floor(tmp_path):
     # The first, straight jump must be refused: the load bends the way. Then the ratio of gains leads to the floor.
     result = run(tmp_path / "out", loaded("cycle.repeat=30000", "cycle.steady=1e-3"))
     results = result.summary["results"]
@@ -172,18 +167,18 @@ def test_jumps_come_to_rest_at_a_floor(tmp_path: Path) -> None:
     assert history["load_J"][-1] == pytest.approx(8e-11 * results["cycles_passed"], rel=1e-9)
 
 
-def test_resume_between_jump_and_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_between_jump_and_confirmation(tmp_path, monkeypatch):
     case = loaded("cycle.repeat=200")
     whole = run(tmp_path / "whole", case)
     shown = run_module._Run._show
-    pending: list[Any] = []
+    pending = []
     end = CycleJumper.end_of_cycle
 
-    def watch(jumper: CycleJumper) -> str:
+    def watch(jumper):
         pending.append(jumper._pending)
         return end(jumper)
 
-    def show(*args: object) -> None:
+    def show(*args):
         shown(*args)  # type: ignore[arg-type]
         if len(pending) == 3:  # in the cycle after the first jump, which will be taken back
             raise Interrupted
@@ -209,7 +204,7 @@ def test_resume_between_jump_and_confirmation(tmp_path: Path, monkeypatch: pytes
     assert ended.cycles == again.cycles
 
 
-def test_stops_when_steady_without_jumps(tmp_path: Path) -> None:
+def test_stops_when_steady_without_jumps(tmp_path):
     # A film of 1 mm takes two thirds of the copper's energy in each cycle; the load makes a floor.
     values = film("layer.working.thickness=1 mm").model_dump()
     values["cycle"] |= {"jump": None, "stop_at": None, "repeat": 40, "steady": 1e-3}
@@ -227,6 +222,6 @@ def test_stops_when_steady_without_jumps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["cycle.jump=0", "cycle.jump=0.5", "cycle.steady=-1e-4", "cycle.stop_at=20 mT"])
-def test_wrong_settings_are_told(setting: str) -> None:
+def test_wrong_settings_are_told(setting):
     with pytest.raises(InputError, match=setting.split("=")[0].split(".")[1]):
         film(setting)

@@ -1,7 +1,5 @@
 """The main job on a coarse mesh: balances, exact temperatures, parallel equality, resuming, failing steps."""
 
-from __future__ import annotations
-
 import json
 import signal
 from pathlib import Path
@@ -12,19 +10,16 @@ from mpi4py import MPI
 from scipy.optimize import brentq
 
 from fem.materials.library import get_material
-from meshes.arrays import Floats
 from solvers.case.model import Case, case_sha256, load_case
 from solvers.cycles import run as run_module
 from solvers.cycles.run import run as run_case
 from solvers.cycles.stopping import Interrupted
 from solvers.errors import ComputationError, InputError, StepFailure
-from solvers.heat.step import Step
 from solvers.heat.stepper import HeatStepper
-from solvers.heat.storage import Change
 from solvers.output.recorder import Recorder
 from solvers.output.result import Result
 from solvers.output.summary import finite, write_summary
-from solvers.simulation.events import PhaseEnded, Stepped
+from solvers.simulation.events import Stepped
 from solvers.simulation.simulation import Simulation
 from tests.solvers.conftest import CHIP_CELLS, NO_PICTURES
 
@@ -33,23 +28,23 @@ COARSE = [*CHIP_CELLS, *NO_PICTURES, "solver.ramp_step=0.25", "cycle.repeat=1"]
 # Passes as soon as a step starts from the accepted pattern only, not from the nearest one solved before.
 
 
-def coarse(*more: str) -> Case:
+def coarse(*more):
     return load_case(CASES / "refrigerator.toml", [*COARSE, *more])
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Result:
+def finished(tmp_path_factory):
     comm = MPI.COMM_WORLD
     folder = comm.bcast(tmp_path_factory.mktemp("run") / "out" if comm.rank == 0 else None)
     return run_case(coarse(), folder, comm, quiet=True)
 
 
-def test_copper_cools_as_two_bodies_do(finished: Result) -> None:
+def test_copper_cools_as_two_bodies_do(finished):
     # Independent: copper at 100 mK and tantalum magnetised from 100 mK share their energy.
     copper, tantalum = get_material("Cu"), get_material("Ta")
     cold = float(tantalum.temperature_from_entropy(tantalum.entropy(0.1, 0.0), 1.0))
 
-    def excess(t: float) -> float:
+    def excess(t):
         return 3.0 * float(copper.energy(t) - copper.energy(0.1)) + float(
             tantalum.energy(t, 1.0) - tantalum.energy(cold, 1.0)
         )
@@ -59,14 +54,14 @@ def test_copper_cools_as_two_bodies_do(finished: Result) -> None:
     assert finished.summary["results"]["T_cold_final_K"] == pytest.approx(exact, rel=2e-3)
 
 
-def test_cooling_power_of_a_normal_junction(finished: Result) -> None:
+def test_cooling_power_of_a_normal_junction(finished):
     # (L0 / 2 R_A) (T_Cu^2 - T_Ta^2) over 14 um x 14 um, tantalum practically at zero.
     exact = 2.4430e-8 / (2 * 2e-6) * 0.1**2 * (14e-6) ** 2
     assert finished.summary["results"]["cooling_power_initial_W"] == pytest.approx(exact, rel=5e-3)
 
 
 @pytest.mark.mpi
-def test_balances_close(finished: Result) -> None:
+def test_balances_close(finished):
     cycle = finished.cycles[0]
     assert abs(cycle["first_law_residual"]) < 1e-8
     assert cycle["entropy_produced_J_per_K"] > 0
@@ -76,7 +71,7 @@ def test_balances_close(finished: Result) -> None:
     assert finished.summary["results"]["fraction_at_full_drive"] > 0.99
 
 
-def test_files_keep_the_contract(finished: Result) -> None:
+def test_files_keep_the_contract(finished):
     summary = Result.load(finished.folder).summary
     assert summary == finished.summary
     case = finished.folder / "case.toml"
@@ -102,7 +97,7 @@ def test_files_keep_the_contract(finished: Result) -> None:
     assert np.ptp(energy - booked) < 1e-10 * np.ptp(history["work_J"])
 
 
-def test_no_infinity_in_the_summary(tmp_path: Path) -> None:
+def test_no_infinity_in_the_summary(tmp_path):
     # Where there is no film there is no temperature of it; and infinities that a run may give have no word in JSON.
     case = Case.model_validate(
         {
@@ -115,7 +110,7 @@ def test_no_infinity_in_the_summary(tmp_path: Path) -> None:
     )
     result = run_case(case, tmp_path / "out", MPI.COMM_SELF)
 
-    def refuse(name: str) -> None:
+    def refuse(name):
         raise AssertionError(name)
 
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"), parse_constant=refuse)
@@ -130,7 +125,7 @@ def test_no_infinity_in_the_summary(tmp_path: Path) -> None:
 
 
 @pytest.mark.mpi
-def test_wrong_folders_are_refused_on_all_ranks(shared_tmp_path: Path, comm: MPI.Intracomm) -> None:
+def test_wrong_folders_are_refused_on_all_ranks(shared_tmp_path, comm):
     with pytest.raises(InputError, match="exists already"):
         run_case(coarse(), shared_tmp_path, comm)
     with pytest.raises(InputError, match="cannot be resumed"):
@@ -138,12 +133,12 @@ def test_wrong_folders_are_refused_on_all_ranks(shared_tmp_path: Path, comm: MPI
     assert not list(shared_tmp_path.iterdir())
 
 
-def _stop_after(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
+def _stop_after(monkeypatch, events):
     """Make the run believe that a signal came after some steps."""
     shown = run_module._Run._show
     count = 0
 
-    def show(*args: object) -> None:
+    def show(*args):
         nonlocal count
         count += 1
         shown(*args)  # type: ignore[arg-type]
@@ -153,7 +148,7 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, events: int) -> None:
     monkeypatch.setattr(run_module._Run, "_show", show)
 
 
-def test_resume_gives_the_same(finished: Result, shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_gives_the_same(finished, shared_tmp_path, monkeypatch):
     folder = shared_tmp_path / "out"
     with monkeypatch.context() as patch:
         _stop_after(patch, 20)
@@ -174,12 +169,10 @@ def test_resume_gives_the_same(finished: Result, shared_tmp_path: Path, monkeypa
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("phase", ["cool", "demagnetise"])
-def test_history_goes_on_as_if_uninterrupted(
-    finished: Result, phase: str, shared_tmp_path: Path, comm: MPI.Intracomm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_history_goes_on_as_if_uninterrupted(finished, phase, shared_tmp_path, comm, monkeypatch):
     ended = Recorder.end_of_phase
 
-    def stop(recorder: Recorder, event: PhaseEnded) -> None:
+    def stop(recorder, event):
         ended(recorder, event)
         if event.phase.name == phase and comm.rank == comm.size - 1:
             signal.raise_signal(signal.SIGTERM)
@@ -205,7 +198,7 @@ def test_history_goes_on_as_if_uninterrupted(
 
 
 @pytest.mark.mpi
-def test_resume_on_another_number_of_ranks(shared_tmp_path: Path) -> None:
+def test_resume_on_another_number_of_ranks(shared_tmp_path):
     from solvers.output import checkpoint
 
     sim = Simulation(coarse(), MPI.COMM_WORLD)
@@ -221,11 +214,11 @@ def test_resume_on_another_number_of_ranks(shared_tmp_path: Path) -> None:
     np.testing.assert_allclose(alone.totals().entropy, sim.totals().entropy, rtol=1e-12)
 
 
-def test_steps_may_fail(finished: Result, shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_may_fail(finished, shared_tmp_path, monkeypatch):
     good = HeatStepper.step
     count = 0
 
-    def fail_every_fifth(stepper: HeatStepper, u: Floats, f: Floats, dt: float, change: Change | None) -> Step:
+    def fail_every_fifth(stepper, u, f, dt, change):
         nonlocal count
         count += 1
         result = good(stepper, u, f, dt, change)
@@ -241,26 +234,26 @@ def test_steps_may_fail(finished: Result, shared_tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.mpi
-def test_too_large_for_the_memory_stops_first(shared_tmp_path: Path) -> None:
+def test_too_large_for_the_memory_stops_first(shared_tmp_path):
     folder = shared_tmp_path / "out"
     with pytest.raises(InputError, match="memory_limit"):
         run_case(coarse("solver.memory_limit=1 MB"), folder, MPI.COMM_WORLD, quiet=True)
     assert not folder.exists()
 
 
-def test_normal_conductor_stops_with_a_message() -> None:
+def test_normal_conductor_stops_with_a_message():
     sim = Simulation(coarse("bath.sink.temperature=10 K"), MPI.COMM_SELF)
     with pytest.raises(ComputationError, match="sink: at 10 K it is normal"):
         next(event for event in sim.run() if isinstance(event, Stepped))
 
 
 @pytest.mark.mpi
-def test_hopeless_step_leaves_the_last_good_state(shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+def test_hopeless_step_leaves_the_last_good_state(shared_tmp_path, monkeypatch):
+    def fail(*_):
         raise StepFailure("forced")
 
     monkeypatch.setattr("solvers.heat.stepper.HeatStepper.step", fail)
-    freed: list[Simulation] = []
+    freed = []
     destroy = Simulation.destroy
     monkeypatch.setattr(Simulation, "destroy", lambda sim: (freed.append(sim), destroy(sim)))
     folder = shared_tmp_path / "out"

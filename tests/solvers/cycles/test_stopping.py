@@ -1,7 +1,5 @@
 """Signals that make a run stop."""
 
-from __future__ import annotations
-
 import signal
 import threading
 
@@ -11,7 +9,7 @@ from solvers.cycles.stopping import stop_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
-def test_is_caught_and_no_longer_afterwards(number: signal.Signals) -> None:
+def test_is_caught_and_no_longer_afterwards(number):
     before = signal.getsignal(number)
     with stop_signals() as stop:
         assert stop == []
@@ -20,10 +18,10 @@ def test_is_caught_and_no_longer_afterwards(number: signal.Signals) -> None:
     assert signal.getsignal(number) is before
 
 
-def test_outside_the_main_thread_a_run_is_left_alone() -> None:
-    seen: list[list[int]] = []
+def test_outside_the_main_thread_a_run_is_left_alone():
+    seen = []
 
-    def work() -> None:
+    def work():
         with stop_signals() as stop:
             seen.append(stop)
 

@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import Any
 
 import dolfinx.mesh
 import numpy as np
@@ -13,26 +10,26 @@ from fem.constants import MU0
 from solvers.errors import StepFailure
 from solvers.field.eddy import EddyProblem, NormalFront
 from solvers.field.factorisation import Factorisation
-from solvers.field.problem import AppliedField, FieldProblem, FieldSolution, Imposed, TransportCurrent
+from solvers.field.problem import AppliedField, FieldProblem, Imposed, TransportCurrent
 from solvers.verification.field.meshes import brick_mesh
 
 NM = 1e-9
 H0 = 1e4
 
 
-def slab(comm: MPI.Intracomm, unit: float = NM, cells: int = 10, **kind: Any) -> Any:
+def slab(comm, unit=NM, cells=10, **kind):
     lines = [[0, 20 * NM, 50 * NM], [0, 30 * NM], np.linspace(0, 200 * NM, cells + 1)]
     halves = {"lower": (None, None, (0, 100 * NM)), "upper": (None, None, (100 * NM, 200 * NM))}
     return brick_mesh(comm, lines, halves, unit, **kind)
 
 
-def parallel(comm: MPI.Intracomm, **kind: Any) -> FieldSolution:
+def parallel(comm, **kind):
     drive = Imposed(tangential_field={"z-": (0.0, H0, 0.0), "z+": (0.0, H0, 0.0)})
     problem = FieldProblem(slab(comm, **kind), ["lower", "upper"], drive, ["x-", "x+"])
     return problem.solve(problem.screening_of({"lower": 50 * NM, "upper": 50 * NM}))
 
 
-def outputs(solution: FieldSolution) -> dict[str, Any]:
+def outputs(solution):
     point = [[11 * NM, 7 * NM, 73 * NM]]
     return {
         "B": solution.flux_density_at(point),
@@ -45,14 +42,14 @@ def outputs(solution: FieldSolution) -> dict[str, Any]:
 
 
 @pytest.mark.mpi
-def test_outputs_do_not_depend_on_the_unit_of_the_mesh(comm: MPI.Intracomm) -> None:
+def test_outputs_do_not_depend_on_the_unit_of_the_mesh(comm):
     fine, coarse = (outputs(parallel(comm, unit=unit)) for unit in (NM, 1e-6))
     for name, value in fine.items():
         assert coarse[name] == pytest.approx(value, rel=1e-9, abs=1e-9 * float(np.abs(value).max())), name
 
 
 @pytest.mark.mpi
-def test_outputs_fit_together(comm: MPI.Intracomm) -> None:
+def test_outputs_fit_together(comm):
     area, d = 50 * NM * 30 * NM, 200 * NM
     found = outputs(parallel(comm, cells=64))
     mean, through, moment = found["mean"][1] / MU0, found["through"][0], found["moment"][1]
@@ -65,7 +62,7 @@ def test_outputs_fit_together(comm: MPI.Intracomm) -> None:
 
 
 @pytest.mark.mpi
-def test_transport_current_flows_along_its_direction(comm: MPI.Intracomm) -> None:
+def test_transport_current_flows_along_its_direction(comm):
     tagged = slab(comm)
     drive = TransportCurrent(["lower"], 50 * NM, (3.0, 0.0, 0.0))
     problem = FieldProblem(tagged, ["lower"], drive, ["x-", "x+", "z+"])
@@ -78,7 +75,7 @@ def test_transport_current_flows_along_its_direction(comm: MPI.Intracomm) -> Non
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("direction", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.6, 0.8)])
-def test_applied_field_without_superconductors(comm: MPI.Intracomm, direction: tuple[float, float, float]) -> None:
+def test_applied_field_without_superconductors(comm, direction):
     tagged = slab(comm)
     problem = FieldProblem(tagged, [], AppliedField(direction), list(tagged.facet_names))
     solution = problem.solve(problem.screening_of({}))
@@ -89,7 +86,7 @@ def test_applied_field_without_superconductors(comm: MPI.Intracomm, direction: t
 
 @pytest.mark.mpi
 @pytest.mark.parametrize(("degree", "worst"), [(1, 0.09), (2, 1e-4)])
-def test_uniform_field_in_distorted_hexahedra(comm: MPI.Intracomm, degree: int, worst: float) -> None:
+def test_uniform_field_in_distorted_hexahedra(comm, degree, worst):
     tagged = brick_mesh(comm, [np.linspace(0, 6 * NM, 7)] * 3, {"all": (None, None, None)}, NM)
     x = tagged.mesh.geometry.x
     inside = ((x > 0.5) & (x < 5.5)).all(axis=1)
@@ -104,7 +101,7 @@ def test_uniform_field_in_distorted_hexahedra(comm: MPI.Intracomm, degree: int, 
 
 
 @pytest.mark.mpi
-def test_what_cannot_be_posed_is_refused(comm: MPI.Intracomm) -> None:
+def test_what_cannot_be_posed_is_refused(comm):
     with pytest.raises(ValueError, match="use degree 2 or hexahedra"):
         FieldProblem(slab(comm, tetrahedra=True), ["lower"], Imposed(), ["x-"])
     tagged = slab(comm)
@@ -129,7 +126,7 @@ def test_what_cannot_be_posed_is_refused(comm: MPI.Intracomm) -> None:
 
 
 @pytest.mark.mpi
-def test_currents_that_cannot_flow_are_refused(comm: MPI.Intracomm) -> None:
+def test_currents_that_cannot_flow_are_refused(comm):
     with pytest.raises(ValueError, match="must be a list of cell groups, got 'lower'"):
         TransportCurrent("lower", 50 * NM)
     with pytest.raises(ValueError, match="a direction must have"):
@@ -155,7 +152,7 @@ def test_currents_that_cannot_flow_are_refused(comm: MPI.Intracomm) -> None:
 
 
 @pytest.mark.mpi
-def test_what_is_not_finite_is_not_taken(comm: MPI.Intracomm) -> None:
+def test_what_is_not_finite_is_not_taken(comm):
     problem = FieldProblem(slab(comm), ["lower", "upper"], Imposed(tangential_field={"z-": (0.0, H0, 0.0)}), ["x-"])
     screening = problem.screening_of({"lower": 50 * NM})
     with pytest.raises(ValueError, match="the screening is negative"):
@@ -181,7 +178,7 @@ def test_what_is_not_finite_is_not_taken(comm: MPI.Intracomm) -> None:
 
 
 @pytest.mark.mpi
-def test_eddy_currents_of_a_conductor_with_a_superconductor_beside_it(comm: MPI.Intracomm) -> None:
+def test_eddy_currents_of_a_conductor_with_a_superconductor_beside_it(comm):
     # After a long time the field is that of the superconductor alone, and no heat is left.
     tagged = slab(comm)
     drive = Imposed(tangential_field={"z-": (0.0, H0, 0.0), "z+": (0.0, H0, 0.0)})
@@ -209,7 +206,7 @@ def test_eddy_currents_of_a_conductor_with_a_superconductor_beside_it(comm: MPI.
 
 
 @pytest.mark.mpi
-def test_front_stays_where_it_is_below_the_critical_field(comm: MPI.Intracomm) -> None:
+def test_front_stays_where_it_is_below_the_critical_field(comm):
     heights = np.linspace(0, 1e-4, 11)
     tagged = brick_mesh(comm, [[0, 1e-5], [0, 1e-5], heights], {"Ta": (None, None, None)}, 1e-6)
     field = FieldProblem(tagged, ["Ta"], Imposed(tangential_field={"z-": (0.0, 1.0, 0.0)}), ["x-", "x+"])

@@ -1,7 +1,5 @@
 """Figures show what the files of a run say, for runs of every kind."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil
@@ -12,8 +10,6 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from mpi4py import MPI
 
 from fem.materials.library import get_material
 from solvers.case.model import Case, load_case
@@ -23,7 +19,7 @@ from solvers.figures.history import draw_history
 from solvers.figures.penetration import draw_penetration
 from solvers.figures.plot import draw_cycles, figures_of, plot_result, stack_picture
 from solvers.figures.power import load_curve, power_curve
-from solvers.figures.run_data import RunData, RunLayer
+from solvers.figures.run_data import RunData
 from solvers.figures.states import draw_ts_diagram, ts_path
 from solvers.figures.style import PiecewiseAxis, quantity, readable_widths
 from solvers.output.result import SCREENED, Result, write_history
@@ -40,13 +36,13 @@ TABLES = ("cooling_power.csv", "load_curve.csv", "ts_diagram_working.csv")
 class Synthetic:
     """A folder as a run writes it, from a lumped machine: films switch at 0.7 of the drive, heat relaxes in holds."""
 
-    def __init__(self, case: Case, films: tuple[str, ...]) -> None:
+    def __init__(self, case, films):
         self.case, self.films = case, films
         self.unit = "A_per_m" if case.drive and case.drive.applied_field else "A"
-        self.rows: list[dict] = []
-        self.cycles: list[dict] = []
+        self.rows = []
+        self.cycles = []
 
-    def write(self, folder: Path) -> Path:
+    def write(self, folder):
         folder.mkdir()
         bottoms, z = {}, 0.0
         for k, layer in enumerate(self.case.layer):
@@ -66,7 +62,7 @@ class Synthetic:
         write_history(folder / "history.csv", self.rows)
         return folder
 
-    def _run(self, folder: Path, bottoms: dict[str, float]) -> None:
+    def _run(self, folder, bottoms):
         write_history(folder / "history.csv", [{"time_s": 0.0, "cycle": 1, "phase": self.case.cycle.phases[0].name}])
         layers = {layer.name: layer for layer in RunData(folder).layers}
         start, cold = self.case.start, self.case.start
@@ -116,10 +112,10 @@ class Synthetic:
         np.savez(folder / "profiles.npz", **profiles)
 
     @staticmethod
-    def _stored(layer: RunLayer, T: float) -> float:
+    def _stored(layer, T):
         return float(layer.material.energy(T)) * layer.thickness * layer.size[0] * layer.size[1]
 
-    def _lines(self, bottoms: dict[str, float]) -> dict[str, np.ndarray]:
+    def _lines(self, bottoms):
         edges, groups = [-2e-6, -1e-6, 0.0], ["vacuum", "vacuum"]
         for k, layer in enumerate(self.case.layer):
             if k == 1:
@@ -137,7 +133,7 @@ class Synthetic:
         middles = (self.edges[1:] + self.edges[:-1]) / 2
         return {"plan_x_m": plan, "plan_y_m": plan, "lines_z_m": self.edges, "z_m": middles, "layer": self.groups}
 
-    def _profile(self, name: str, drive: float, f: float) -> dict[str, np.ndarray]:
+    def _profile(self, name, drive, f):
         if self.case.drive is None:
             return {}
         inside = np.isin(self.groups, self.films)
@@ -151,12 +147,12 @@ class Synthetic:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     case = load_case(REFRIGERATOR)
     return Synthetic(case, ("working",)).write(tmp_path_factory.mktemp("figures") / "run")
 
 
-def lines_of(figure: Figure | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def lines_of(figure):
     assert figure is not None
     lines = [line for axes in figure.axes for line in axes.lines]
     return {str(line.get_label()): (np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in lines}
@@ -172,7 +168,7 @@ LABELS = {
 }
 
 
-def check_drawn(folder: Path, films: tuple[str, ...]) -> None:
+def check_drawn(folder, films):
     """Whether each figure has its title, its axes with labels, and lines whose points lie inside them."""
     for name, figure in figures_of(RunData(folder)).items():
         assert figure.get_suptitle(), name
@@ -191,7 +187,7 @@ def check_drawn(folder: Path, films: tuple[str, ...]) -> None:
                 assert inside.any() if name == "ts_diagram" else (inside | np.isnan(shown)).all(), (name, line)
 
 
-def check_sizes(paths: list[Path]) -> None:
+def check_sizes(paths):
     """Whether pictures have the sizes of their figures, in pixels."""
     for path in paths:
         if path.suffix == ".png":
@@ -199,7 +195,7 @@ def check_sizes(paths: list[Path]) -> None:
             assert (width > 1000, height > 600) == (True, True), path
 
 
-def test_every_figure_is_drawn(folder: Path) -> None:
+def test_every_figure_is_drawn(folder):
     paths = plot_result(folder)
     assert [path.name for path in paths] == [*(f"{name}.png" for name in FIGURES), *TABLES]
     assert all(path.parent == folder / "figures" for path in paths)
@@ -207,14 +203,14 @@ def test_every_figure_is_drawn(folder: Path) -> None:
     check_drawn(folder, ("working",))
 
 
-def test_no_solver_is_loaded() -> None:
+def test_no_solver_is_loaded():
     # The figures are drawn on one rank while others wait: nothing that starts MPI or PETSc may come with them.
     code = "import sys, solvers.figures.plot; print([m for m in sys.modules if m in ('dolfinx', 'petsc4py', 'mpi4py')])"
     out = subprocess.run([sys.executable, "-c", code], cwd=CASES.parent, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
 
-def test_history_shows_the_file(folder: Path) -> None:
+def test_history_shows_the_file(folder):
     run, table = RunData(folder), Result.load(folder).history()
     lines = lines_of(draw_history(run))
     for name, label in (("sink", "sink (Nb)"), ("working", "working (Ta)"), ("load", "load (Cu)")):
@@ -228,7 +224,7 @@ def test_history_shows_the_file(folder: Path) -> None:
     np.testing.assert_allclose(lines["largest at working (Ta)"][1][1:], 1e3 * table["B_working_T"], rtol=1e-14)
 
 
-def test_path_passes_through_every_state_of_the_file(folder: Path) -> None:
+def test_path_passes_through_every_state_of_the_file(folder):
     run, table = RunData(folder), Result.load(folder).history()
     film = run.layers[1]
     s, T, phase = ts_path(run, film, 1)
@@ -244,7 +240,7 @@ def test_path_passes_through_every_state_of_the_file(folder: Path) -> None:
     assert np.abs(np.diff(np.log(s))).max() < 0.11
 
 
-def test_entropy_of_spins_is_left_out_of_the_diagram(folder: Path, tmp_path: Path) -> None:
+def test_entropy_of_spins_is_left_out_of_the_diagram(folder, tmp_path):
     case = load_case(REFRIGERATOR)
     synthetic = Synthetic(case, ("working",))
     other = synthetic.write(tmp_path / "run")
@@ -259,7 +255,7 @@ def test_entropy_of_spins_is_left_out_of_the_diagram(folder: Path, tmp_path: Pat
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_history_shows_the_lattice(tmp_path: Path) -> None:
+def test_history_shows_the_lattice(tmp_path):
     synthetic = Synthetic(load_case(REFRIGERATOR, ["layer.load.electron_phonon=true"]), ("working",))
     other = synthetic.write(tmp_path / "run")
     for k, row in enumerate(synthetic.rows):
@@ -269,7 +265,7 @@ def test_history_shows_the_lattice(tmp_path: Path) -> None:
     np.testing.assert_allclose(lattice, 1e3 * np.array([0.1, *(row["T_load.lattice_K"] for row in synthetic.rows)]))
 
 
-def test_curves_of_the_two_states(folder: Path) -> None:
+def test_curves_of_the_two_states(folder):
     run = RunData(folder)
     lines = lines_of(draw_ts_diagram(run))
     for label, fraction in (("normal Ta", 1.0), ("superconducting Ta", 0.0)):
@@ -279,7 +275,7 @@ def test_curves_of_the_two_states(folder: Path) -> None:
     assert lines["reversible switching"][1].min() == pytest.approx(1e3 * 10.43 * 0.1**3 / (3 * 543.8), rel=2e-3)
 
 
-def test_field_profiles(folder: Path) -> None:
+def test_field_profiles(folder):
     run, profiles = RunData(folder), np.load(folder / "profiles.npz")
     figure = draw_penetration(run)
     lines = lines_of(figure)
@@ -292,7 +288,7 @@ def test_field_profiles(folder: Path) -> None:
     assert "transition at 85.6 mT" in texts  # 80.35 mT of bulk tantalum, (1 - tanh x / x)^-1/2 of it in 1 um
 
 
-def test_cycles(folder: Path) -> None:
+def test_cycles(folder):
     figure = draw_cycles(RunData(folder))
     assert figure is not None
     cycles = Result.load(folder).cycles
@@ -301,7 +297,7 @@ def test_cycles(folder: Path) -> None:
         assert list(line.get_ydata()) == [c[key] for c in cycles]
 
 
-def test_mesh_is_put_together_again(folder: Path) -> None:
+def test_mesh_is_put_together_again(folder):
     picture = stack_picture(RunData(folder))
     assert picture is not None
     profiles = np.load(folder / "profiles.npz")
@@ -313,7 +309,7 @@ def test_mesh_is_put_together_again(folder: Path) -> None:
     assert [names[tag] for tag in picture.tags[column][order]] == profiles["layer"].tolist()
 
 
-def variant(name: str) -> tuple[Case, tuple[str, ...]]:
+def variant(name):
     if name == "many cycles":
         return load_case(REFRIGERATOR, ["cycle.repeat=40"]), ("working",)
     if name == "thick":
@@ -346,7 +342,7 @@ def variant(name: str) -> tuple[Case, tuple[str, ...]]:
         ("no drive", {"ts_diagram.png", "penetration.png", "cooling_power.png"}),
     ],
 )
-def test_runs_of_every_kind(name: str, missing: set[str], tmp_path: Path) -> None:
+def test_runs_of_every_kind(name, missing, tmp_path):
     case, films = variant(name)
     folder = Synthetic(case, films).write(tmp_path / "run")
     paths = plot_result(folder)
@@ -356,7 +352,7 @@ def test_runs_of_every_kind(name: str, missing: set[str], tmp_path: Path) -> Non
     check_drawn(folder, films)
 
 
-def test_cooling_power_is_the_heat_over_the_time(folder: Path) -> None:
+def test_cooling_power_is_the_heat_over_the_time(folder):
     """The copper falls by 5 % in each step of the cold phase of 0.3 s."""
     plot_result(folder)
     with (folder / "figures" / "cooling_power.csv").open(encoding="utf-8") as stream:
@@ -370,7 +366,7 @@ def test_cooling_power_is_the_heat_over_the_time(folder: Path) -> None:
     assert [float(row["T_load_K"]) for row in rows] == pytest.approx(np.sqrt((T[1:] ** 2 + T[:-1] ** 2) / 2), rel=1e-12)
 
 
-def test_load_curve_holds_where_a_cycle_draws_what_the_load_puts_in(folder: Path) -> None:
+def test_load_curve_holds_where_a_cycle_draws_what_the_load_puts_in(folder):
     curve = load_curve(RunData(folder))
     ends = 0.1 * 0.95 ** (STEPS * np.arange(4))
     assert curve.warmest == pytest.approx(ends[:-1])
@@ -384,7 +380,7 @@ def test_load_curve_holds_where_a_cycle_draws_what_the_load_puts_in(folder: Path
     assert curve.load[0] * period == pytest.approx(RunData(folder).cycles[0]["Q_cold_J"])
 
 
-def test_nothing_is_told_of_cycles_jumped_over(folder: Path, tmp_path: Path) -> None:
+def test_nothing_is_told_of_cycles_jumped_over(folder, tmp_path):
     """The heat and the fall of temperature between the rows before and after a jump belong to no one cycle."""
     jumped = shutil.copytree(folder, tmp_path / "jumped")
     with (folder / "history.csv").open(encoding="utf-8") as stream:
@@ -403,7 +399,7 @@ def test_nothing_is_told_of_cycles_jumped_over(folder: Path, tmp_path: Path) -> 
         assert value == pytest.approx(power[cycle, round(time, 9)])
 
 
-def test_cycles_left_out_leave_a_gap(tmp_path: Path) -> None:
+def test_cycles_left_out_leave_a_gap(tmp_path):
     run = RunData(Synthetic(*variant("many cycles")).write(tmp_path / "run"))
     assert run.shown_cycles() == [1, 2, 3, 38, 39, 40]
     _, T = lines_of(draw_history(run))["load (Cu)"]
@@ -413,7 +409,7 @@ def test_cycles_left_out_leave_a_gap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["summary.json", "history.csv", "profiles.npz"])
-def test_a_folder_that_no_run_wrote(broken: str, tmp_path: Path) -> None:
+def test_a_folder_that_no_run_wrote(broken, tmp_path):
     folder = Synthetic(*variant("thick")).write(tmp_path / "run")
     folder.joinpath(broken).write_text("{}" if broken == "summary.json" else "")
     with pytest.raises(InputError, match="run"):
@@ -421,7 +417,7 @@ def test_a_folder_that_no_run_wrote(broken: str, tmp_path: Path) -> None:
     assert not (folder / "figures").exists()
 
 
-def test_pieces_of_an_axis() -> None:
+def test_pieces_of_an_axis():
     axis = PiecewiseAxis([0.0, 1e-3, 0.3], readable_widths([1e-3, 0.299]))
     np.testing.assert_allclose(axis([0.0, 0.5e-3, 1e-3, 0.3]), [0.0, 0.5, 1.0, 2.0 + np.log10(299)])
 
@@ -430,12 +426,12 @@ def test_pieces_of_an_axis() -> None:
     ("value", "unit", "text"),
     [(0.3, "s", "300 ms"), (1e-3, "s", "1 ms"), (6e-8, "m", "60 nm"), (2.4, "A", "2.4 A"), (0.0, "T", "0 T")],
 )
-def test_values_with_prefixes(value: float, unit: str, text: str) -> None:
+def test_values_with_prefixes(value, unit, text):
     assert quantity(value, unit) == text
 
 
 @pytest.mark.mpi
-def test_a_run_leaves_what_the_figures_need(comm: MPI.Intracomm, shared_tmp_path: Path) -> None:
+def test_a_run_leaves_what_the_figures_need(comm, shared_tmp_path):
     data = load_case(REFRIGERATOR, CHIP_CELLS).model_dump(mode="json")
     data["cycle"] = {"repeat": 1, "phases": data["cycle"]["phases"][:2]}
     data["interface"][0] |= {"contact": None, "conductance": 0.0, "conducts_in": None}

@@ -1,7 +1,5 @@
 """Cases posed as a user of the Python interface poses them, with what docs/guide.md offers, against exact solutions."""
 
-from __future__ import annotations
-
 import dolfinx.mesh
 import numpy as np
 import pytest
@@ -26,7 +24,7 @@ def plane(axis, where):
     return lambda x: np.isclose(x[axis], where)
 
 
-def pile(comm, heights, cells, unit, shape="hexahedra", width=1.0) -> TaggedMesh:
+def pile(comm, heights, cells, unit, shape="hexahedra", width=1.0):
     """Layers "0", "1", ... from z = 0 of whole heights, as many cells through each unit of height as given."""
     floors = np.concatenate([[0.0], np.cumsum(heights)])
     mesh = dolfinx.mesh.create_box(
@@ -39,7 +37,7 @@ def pile(comm, heights, cells, unit, shape="hexahedra", width=1.0) -> TaggedMesh
     return tag_mesh(mesh, names, faces, unit)
 
 
-def plain(k, c=1e3) -> Material:
+def plain(k, c=1e3):
     return Material("plain", constant_conductivity=k, constant_heat_capacity=c)
 
 

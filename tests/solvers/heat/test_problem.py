@@ -1,7 +1,5 @@
 """The heat problem: perfect contacts, baths, sources, balances, signs, and the same answer on any number of ranks."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

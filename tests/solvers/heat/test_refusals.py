@@ -1,7 +1,5 @@
 """What the heat problem refuses, on all ranks and in words that say what to do."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 

@@ -1,9 +1,6 @@
 """Electrons and lattice with a temperature each: exact cooling and steady states, balances, limits, the case file."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +11,7 @@ from fem.interfaces.laws import PhononContact, TunnelJunction
 from fem.materials.library import get_material
 from fem.materials.two_temperatures import electrons, lattice
 from meshes.boxes import Slab, layered_box
-from solvers.case.model import Case, load_case
+from solvers.case.model import load_case
 from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
@@ -225,7 +222,7 @@ DEFAULTS = {
 }
 
 
-def stack(folder: Path, more: str = "", **changes: str) -> Case:
+def stack(folder, more="", **changes):
     path = folder / "case.toml"
     path.write_text(STACK.format(**DEFAULTS | changes) + more)
     return load_case(path)

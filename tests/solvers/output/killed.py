@@ -4,14 +4,11 @@ WHEN is "replace" or "sync": at the NUMBER-th such call, before it is made; or "
 step of the run.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from mpi4py import MPI
 
@@ -20,16 +17,16 @@ from solvers.cycles.run import run
 from solvers.output.recorder import Recorder
 
 
-def die() -> None:
+def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
+def main():
     case, folder, when, number = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])
     name = {"replace": "replace", "sync": "fsync", "after": "sync"}[when]
     good, count = getattr(os, name), 0
 
-    def counting(*arguments: Any) -> None:
+    def counting(*arguments):
         nonlocal count
         count += 1
         if count == number:
@@ -40,7 +37,7 @@ def main() -> None:
     if when == "after":
         stepped = Recorder.step
 
-        def step(recorder: Recorder, event: Any) -> None:
+        def step(recorder, event):
             if recorder.sim.counters.steps and not any(isinstance(t, threading.Timer) for t in threading.enumerate()):
                 timer = threading.Timer(number, die)
                 timer.daemon = True

@@ -1,11 +1,7 @@
 """Energy, entropy and performance of each cycle against exact cycles and the laws of thermodynamics."""
 
-from __future__ import annotations
-
 import csv
 import math
-from pathlib import Path
-from typing import Any
 
 import pytest
 from mpi4py import MPI
@@ -20,7 +16,7 @@ MESH = {"surface_cell": 1.0, "growth": 3.0, "edge_cell": 5e-6, "interior_cell": 
 MESH |= {"padding": 30e-6, "lateral_growth": 3.0}
 
 
-def machine(cool: float = 0.3, **changes: Any) -> Case:
+def machine(cool=0.3, **changes):
     """A tantalum film on sapphire under copper, in the field of a coil that is far above the transition."""
     values = {
         "start": 0.1,
@@ -50,7 +46,7 @@ def machine(cool: float = 0.3, **changes: Any) -> Case:
     return Case.model_validate(values | changes)
 
 
-def test_the_reversible_cycle_of_a_cubic_metre(tmp_path: Path) -> None:
+def test_the_reversible_cycle_of_a_cubic_metre(tmp_path):
     # Known answer: tantalum magnetised near 0 K, warmed to 0.1 K by what it is to cool, demagnetised to 1.4371 K and
     # emptied into a bath near 0 K takes 2.719 J and gives 65.52 J for each cubic metre. The copper is held by a bath.
     cold = {"layer": "load", "face": "all", "temperature": 0.1}
@@ -72,7 +68,7 @@ def test_the_reversible_cycle_of_a_cubic_metre(tmp_path: Path) -> None:
     assert made["sink|working"] / volume == pytest.approx(65.52 / 1e-3 - gamma * 0.1, rel=1e-3)
 
 
-def everything() -> Case:
+def everything():
     """Baths and contacts of all kinds, loads, a film that is welded to its sink in one phase and a starting jump."""
     return machine(
         interface=[
@@ -88,7 +84,7 @@ def everything() -> Case:
 
 
 @pytest.mark.mpi
-def test_entropy_by_mechanism_closes(shared_tmp_path: Path) -> None:
+def test_entropy_by_mechanism_closes(shared_tmp_path):
     # Sums over the stages of steps against the difference of two states: only exact bookkeeping makes them equal.
     result = run_case(everything(), shared_tmp_path / "out", MPI.COMM_WORLD, quiet=True)
     cycle = result.cycles[0]
@@ -105,7 +101,7 @@ def test_entropy_by_mechanism_closes(shared_tmp_path: Path) -> None:
 
 
 @pytest.mark.mpi
-def test_lost_performance_is_entropy_produced(shared_tmp_path: Path) -> None:
+def test_lost_performance_is_entropy_produced(shared_tmp_path):
     # Gouy and Stodola: a film that comes back to where it began, and a bath at T, so work - work of Carnot = T S.
     # What conduction makes inside the copper is not counted by the ratio: it is 1e-4 of the whole here.
     cycle = run_case(machine(), shared_tmp_path / "out", MPI.COMM_WORLD, quiet=True).cycles[0]
@@ -117,12 +113,12 @@ def test_lost_performance_is_entropy_produced(shared_tmp_path: Path) -> None:
     assert cycle["work_J"] == pytest.approx(cycle["Q_hot_J"] - cycle["Q_cold_J"], rel=1e-9)
 
 
-def test_losses_are_part_of_the_balance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_are_part_of_the_balance(tmp_path, monkeypatch):
     # Heat made by the field, put into the copper as a loss would be: the balances of the cycle must contain it.
     heat = 1e-17
     switch = Simulation._switch
 
-    def lossy(sim: Simulation, drive: float, *more: Any, **others: Any) -> Any:
+    def lossy(sim, drive, *more, **others):
         if drive == 1.0 and sim.clock.in_phase == 0.0 and sim.clock.phase == 1:
             space = sim.heat.space
             copper = space.nodes("load")
@@ -143,7 +139,7 @@ def test_losses_are_part_of_the_balance(tmp_path: Path, monkeypatch: pytest.Monk
     assert sum(made.values()) == pytest.approx(cycle["entropy_produced_J_per_K"], rel=1e-6)
 
 
-def test_a_bath_at_absolute_zero_takes_infinite_entropy() -> None:
+def test_a_bath_at_absolute_zero_takes_infinite_entropy():
     ledger = Ledger()
     ledger.add_flow({"zero": 0.0}, {}, {"zero": 0.0}, 1.0)
     assert ledger.entropy_out == 0.0

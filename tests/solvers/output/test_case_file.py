@@ -1,7 +1,5 @@
 """The case that an output folder holds gives the same run again."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 
@@ -16,7 +14,7 @@ CASES = Path(__file__).parents[3] / "cases"
 @pytest.mark.parametrize(
     "path", sorted(p for p in CASES.rglob("*.toml") if p.parent.name != "studies"), ids=lambda path: path.stem
 )
-def test_same_case_with_all_defaults(path: Path, tmp_path: Path) -> None:
+def test_same_case_with_all_defaults(path, tmp_path):
     case = load_case(path, ["physics.transition_width=2e-3"])
     write_case(case, tmp_path / "case.toml")
     again = load_case(tmp_path / "case.toml")

@@ -1,18 +1,14 @@
 """What a run logs: its file, warnings of all ranks, and loggers left as they were."""
 
-from __future__ import annotations
-
 import logging
-from pathlib import Path
 
 import pytest
-from mpi4py import MPI
 
 from solvers.output.log import RunLog, log
 
 
 @pytest.mark.mpi
-def test_warnings_of_any_rank_are_kept_once(shared_tmp_path: Path, comm: MPI.Intracomm) -> None:
+def test_warnings_of_any_rank_are_kept_once(shared_tmp_path, comm):
     before, level, root = list(log.handlers), log.level, list(logging.getLogger().handlers)
     run_log = RunLog(comm, shared_tmp_path / "log.txt")
     with run_log.kept():

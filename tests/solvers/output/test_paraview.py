@@ -39,13 +39,13 @@ mesh = { surface_cell = 1.0, growth = 3.0, edge_cell = "3 um", interior_cell = "
 """
 
 
-def temperature(layer: Any, x: Any) -> Any:
+def temperature(layer, x):
     """Temperature (K) of a layer (1, 2, 3) at points (n, 3) in metres: different along each direction."""
     slopes = np.array([1e3, 2e3, 3e4])
     return np.choose(np.asarray(layer, dtype=int) - 1, [0.1, 5e-4, 0.059]) * (1 + x @ slopes)
 
 
-def make_simulation(comm: MPI.Intracomm) -> Simulation:
+def make_simulation(comm):
     """A part of the tantalum normal, and a temperature field that says of every value where it belongs."""
     sim = Simulation(load_case(REFRIGERATOR, COARSE), comm)
     assert sim.switching is not None
@@ -77,7 +77,7 @@ class Vtx:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def read(path: Path, ranks: int, unit: float = 1e-6) -> Vtx:
+def read(path, ranks, unit=1e-6):
     with adios2.FileReader(str(path), MPI.COMM_SELF) as file:
         variables = file.available_variables()
         blocks = range(ranks)
@@ -98,7 +98,7 @@ def read(path: Path, ranks: int, unit: float = 1e-6) -> Vtx:
         return out
 
 
-def _block(file: Any, name: str, number: int) -> Any:
+def _block(file, name, number):
     return np.asarray(file.read(name, block_id=number))
 
 
@@ -110,7 +110,7 @@ class Written:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+def written(tmp_path_factory):
     folder = COMM.bcast(tmp_path_factory.mktemp("output")) / "run" / "fields"
     sim = make_simulation(COMM)
     paths = write_fields(sim, folder, "cool")
@@ -120,29 +120,29 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return Written(sim, *files)  # type: ignore[arg-type]
 
 
-def key(*columns: Any) -> list[tuple[int, ...]]:
+def key(*columns):
     """Places (and layers) as exact keys: metres to the picometre."""
     stacked = np.column_stack([np.asarray(c).reshape(len(np.atleast_1d(columns[0])), -1) for c in columns])
     return [tuple(row) for row in np.rint(stacked * 1e12).astype(np.int64).tolist()]
 
 
-def everywhere(*arrays: Any) -> list[Any]:
+def everywhere(*arrays):
     """Arrays of all ranks, one after the other."""
     return [np.concatenate(parts) for parts in zip(*COMM.allgather(arrays), strict=True)]
 
 
-def owned(sim: Simulation, *groups: str) -> Any:
+def owned(sim, *groups):
     cells = sim.tagged.cells(*groups)
     return cells[cells < sim.tagged.mesh.topology.index_map(3).size_local]
 
 
-def midpoints(sim: Simulation, cells: Any) -> Any:
+def midpoints(sim, cells):
     mesh = sim.tagged.mesh
     return mesh.geometry.x[mesh.geometry.dofmap[cells]].mean(axis=1) * sim.tagged.length_unit
 
 
 # ---- temperature ---------------------------------------------------------------------------------
-def test_temperatures_are_those_of_their_layers_and_places(written: Written) -> None:
+def test_temperatures_are_those_of_their_layers_and_places(written):
     if COMM.rank > 0:
         return
     file, counts = written.temperature, written.sim.tagged.info.group_cells
@@ -164,7 +164,7 @@ def test_temperatures_are_those_of_their_layers_and_places(written: Written) -> 
     assert file.x[:, 2] - file.x[:, 0] == pytest.approx(edges[0] + edges[1], abs=1e-15)
 
 
-def test_temperature_jumps_where_layers_meet(written: Written) -> None:
+def test_temperature_jumps_where_layers_meet(written):
     if COMM.rank > 0:
         return
     file = written.temperature
@@ -186,7 +186,7 @@ def test_temperature_jumps_where_layers_meet(written: Written) -> None:
             assert sides[1][place] - below == pytest.approx(jump, rel=1e-7)  # keys are rounded
 
 
-def test_normal_fraction_of_the_nodes(written: Written) -> None:
+def test_normal_fraction_of_the_nodes(written):
     sim, space = written.sim, written.sim.heat.space
     n = space.n_owned
     layer, x, f = everywhere(space.layer[:n] + 1, space.x[:n], sim.f[:n])
@@ -204,7 +204,7 @@ def test_normal_fraction_of_the_nodes(written: Written) -> None:
 
 
 # ---- field ---------------------------------------------------------------------------------------
-def test_field_is_that_of_the_solution_at_the_present_current(written: Written) -> None:
+def test_field_is_that_of_the_solution_at_the_present_current(written):
     sim = written.sim
     pattern = sim.switching.pattern
     unit = pattern.solution
@@ -232,7 +232,7 @@ def test_field_is_that_of_the_solution_at_the_present_current(written: Written) 
     assert 0.03 < np.median(strength) < 0.1
 
 
-def test_corners_have_their_own_values(written: Written) -> None:
+def test_corners_have_their_own_values(written):
     """B through a face is the same in both its cells; so is J along an edge in all its cells within the niobium."""
     if COMM.rank > 0:
         return
@@ -244,7 +244,7 @@ def test_corners_have_their_own_values(written: Written) -> None:
         faces = [low[:, :, d], ~low[:, :, d]]
         edges = [a & b for a in (e1, ~e1) for b in (e2, ~e2)]
         for name, parts, where in (("B_T", faces, slice(None)), ("J_A_per_m2", edges, niobium)):
-            seen: dict[tuple[int, ...], list[float]] = {}
+            seen = {}
             for part in parts:
                 mean = [
                     (a[where] * part[where][:, :, None]).sum(axis=1) / part.sum(axis=1)[0]
@@ -259,7 +259,7 @@ def test_corners_have_their_own_values(written: Written) -> None:
             assert np.ptp([v[0] for v in seen.values()]) > 1e-3 * largest, (name, d)
 
 
-def test_current_through_every_cross_section(written: Written) -> None:
+def test_current_through_every_cross_section(written):
     if COMM.rank > 0:
         return
     file = written.field
@@ -282,7 +282,7 @@ def test_current_through_every_cross_section(written: Written) -> None:
         assert not file.data["J_A_per_m2"][nowhere].any()
 
 
-def test_energy_in_the_file_is_half_current_times_flux(written: Written) -> None:
+def test_energy_in_the_file_is_half_current_times_flux(written):
     """B^2 / 2 mu0 and the energy of the supercurrent, mu0 lambda^2 J^2 / 2, hold all of L I^2 / 2 between them."""
     sim = written.sim
     pattern = sim.switching.pattern
@@ -303,14 +303,14 @@ def test_energy_in_the_file_is_half_current_times_flux(written: Written) -> None
     assert total == pytest.approx(0.5 * (CURRENT / 2) * flux, rel=1e-3)
 
 
-def mean_square(corners: Any) -> Any:
+def mean_square(corners):
     """Mean of |v|^2 over boxes of a field that is trilinear between corners in VTK's order, (n, 8, 3) -> (n,)."""
     ordered = corners[:, [0, 1, 3, 2, 4, 5, 7, 6]].reshape(-1, 2, 2, 2, 3)
     weight = np.array([[1 / 3, 1 / 6], [1 / 6, 1 / 3]])
     return np.einsum("nabci,ad,be,cf,ndefi->n", ordered, weight, weight, weight, ordered)
 
 
-def test_same_files_on_any_number_of_ranks(written: Written, tmp_path: Path) -> None:
+def test_same_files_on_any_number_of_ranks(written, tmp_path):
     if COMM.rank > 0:
         return
     alone = write_fields(make_simulation(MPI.COMM_SELF), tmp_path, "alone")
@@ -324,7 +324,7 @@ def test_same_files_on_any_number_of_ranks(written: Written, tmp_path: Path) -> 
 
 
 # ---- other drives --------------------------------------------------------------------------------
-def test_applied_field(shared_tmp_path: Path) -> None:
+def test_applied_field(shared_tmp_path):
     case_file = shared_tmp_path / "case.toml"
     if COMM.rank == 0:
         case_file.write_text(IN_A_FIELD)
@@ -356,7 +356,7 @@ def test_applied_field(shared_tmp_path: Path) -> None:
     assert np.abs(b[inside][:, :, 2]).max() < 0.5e-3
 
 
-def test_without_a_drive_there_is_no_field(shared_tmp_path: Path) -> None:
+def test_without_a_drive_there_is_no_field(shared_tmp_path):
     case = load_case(REFRIGERATOR, COARSE)
     sim = Simulation(case.model_copy(update={"drive": None}), COMM)
     assert write_fields(sim, shared_tmp_path, "end") == [shared_tmp_path / "end-temperature.bp"]
@@ -367,7 +367,7 @@ def test_without_a_drive_there_is_no_field(shared_tmp_path: Path) -> None:
         assert file.data["temperature_K"] == pytest.approx(np.full(file.x.shape[:2], 0.1))
 
 
-def test_a_folder_that_cannot_be_made(written: Written, shared_tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made(written, shared_tmp_path):
     blocked = shared_tmp_path / "file"
     if COMM.rank == 0:
         blocked.write_text("not a folder")
@@ -380,7 +380,7 @@ def test_a_folder_that_cannot_be_made(written: Written, shared_tmp_path: Path) -
 SHAPES = {"hexahedron": dolfinx.mesh.CellType.hexahedron, "tetrahedron": dolfinx.mesh.CellType.tetrahedron}
 
 
-def two_slabs(shape: str) -> cs.TaggedMesh:
+def two_slabs(shape):
     """Slabs "a" and "b" of 1 mm each on top of each other; the mesh is in millimetres."""
     mesh = dolfinx.mesh.create_box(
         COMM, [[0, 0, 0], [1, 1, 2]], [3, 2, 4], SHAPES[shape], ghost_mode=dolfinx.mesh.GhostMode.shared_facet
@@ -389,17 +389,17 @@ def two_slabs(shape: str) -> cs.TaggedMesh:
     return cs.tag_mesh(mesh, cells, {"contact": lambda x: np.isclose(x[2], 1)}, 1e-3)
 
 
-def two_bodies(tagged: cs.TaggedMesh) -> cs.HeatProblem:
+def two_bodies(tagged):
     block = cs.Material("block", constant_conductivity=1.0, constant_heat_capacity=1.0)
     layers = {name: cs.HeatLayer(block, [name]) for name in ("a", "b")}
     return cs.HeatProblem(tagged, layers, [cs.Contact("a|b", "a", "b", ["contact"], cs.Conductance(1.0))], [])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_heat_state_of_a_problem_built_in_python(shared_tmp_path: Path, shape: str) -> None:
+def test_heat_state_of_a_problem_built_in_python(shared_tmp_path, shape):
     problem = two_bodies(two_slabs(shape))
 
-    def lower(x: Any) -> Any:
+    def lower(x):
         return 0.1 + 20.0 * x[0] + 30.0 * x[1] + 10.0 * x[2]
 
     u, f = problem.state({"a": lower, "b": lambda x: 3.0 * lower(x)}, 0.25)
@@ -420,7 +420,7 @@ def test_heat_state_of_a_problem_built_in_python(shared_tmp_path: Path, shape: s
     assert (file.data["normal_fraction"] == 0.25).all()
 
 
-def test_field_of_a_problem_built_in_python(shared_tmp_path: Path) -> None:
+def test_field_of_a_problem_built_in_python(shared_tmp_path):
     """A film in a parallel field: B along y and J along x depend on z as cosh and sinh of z / lambda."""
     thickness, depth, strength = 200e-9, 50e-9, 66e3
     mesh = dolfinx.mesh.create_box(COMM, [[0, 0, -0.5], [0.2, 0.2, 0.5]], [2, 2, 40], dolfinx.mesh.CellType.hexahedron)
@@ -453,7 +453,7 @@ def test_field_of_a_problem_built_in_python(shared_tmp_path: Path) -> None:
     assert (file.data["group_number"] == 1).all()
 
 
-def test_wrong_states_are_refused_on_all_ranks(shared_tmp_path: Path) -> None:
+def test_wrong_states_are_refused_on_all_ranks(shared_tmp_path):
     problem = two_bodies(two_slabs("hexahedron"))
     u, f = problem.state(0.1)
     with pytest.raises(ValueError, match=r"state\.vtu: a file for ParaView's ADIOS2VTXReader ends in \.bp"):

@@ -1,7 +1,5 @@
 """Runs that are killed, stopped and damaged go on to the same result, or say in one line why not."""
 
-from __future__ import annotations
-
 import logging
 import os
 import random
@@ -10,7 +8,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -42,19 +39,19 @@ solver = { rtol = 1e-5 }
 """
 
 
-def blocks(folder: Path, *changes: str) -> Case:
+def blocks(folder, *changes):
     """Two blocks of copper that cool to a bath in two steps of a cycle."""
     (folder / "blocks.toml").write_text(BLOCKS, encoding="utf-8")
     return load_case(folder / "blocks.toml", changes)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Result:
+def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     return run(blocks(folder), folder / "out", MPI.COMM_SELF, quiet=True)
 
 
-def assert_same(result: Result, whole: Result, rel: float = 1e-10) -> None:
+def assert_same(result, whole, rel=1e-10):
     history, expected = result.history(), whole.history()
     assert list(history) == list(expected)
     assert list(history["phase"]) == list(expected["phase"])
@@ -66,7 +63,7 @@ def assert_same(result: Result, whole: Result, rel: float = 1e-10) -> None:
             assert ours[key] == pytest.approx(theirs[key], rel=rel), key
 
 
-def killed(folder: Path, when: str, number: float, ranks: int = 1) -> int:
+def killed(folder, when, number, ranks=1):
     launcher = ["mpirun", "-n", str(ranks)] if ranks > 1 else []
     command = [*launcher, sys.executable, str(KILLED), str(folder / "blocks.toml"), str(folder / "out")]
     done = subprocess.run(
@@ -79,7 +76,7 @@ def killed(folder: Path, when: str, number: float, ranks: int = 1) -> int:
 # ---- killed --------------------------------------------------------------------------------------
 
 
-def test_killed_inside_each_write(tmp_path: Path, whole: Result) -> None:
+def test_killed_inside_each_write(tmp_path, whole):
     # A checkpoint and its tables are put in place by six calls; each life begins with one and dies in a later one.
     case = blocks(tmp_path)
     for when, number in (("replace", 3), ("sync", 2), ("replace", 2), ("replace", 8), ("sync", 9), ("replace", 10)):
@@ -92,7 +89,7 @@ def test_killed_inside_each_write(tmp_path: Path, whole: Result) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_killed_at_random_moments(tmp_path: Path, whole: Result, ranks: int) -> None:
+def test_killed_at_random_moments(tmp_path, whole, ranks):
     chance = random.Random(ranks)
     case, died = blocks(tmp_path), 0
     for _ in range(20):
@@ -110,7 +107,7 @@ def test_killed_at_random_moments(tmp_path: Path, whole: Result, ranks: int) -> 
 
 
 @pytest.fixture
-def stopped(tmp_path: Path) -> Path:
+def stopped(tmp_path):
     """Folder of a run that used up its steps in the second cycle; two checkpoints are there."""
     with pytest.raises(ComputationError, match="max_steps"):
         run(blocks(tmp_path, "solver.max_steps=60", "cycle.repeat=3"), tmp_path / "out", MPI.COMM_SELF, quiet=True)
@@ -119,9 +116,7 @@ def stopped(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "lost"])
-def test_damaged_checkpoint_falls_back(
-    stopped: Path, whole: Result, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_damaged_checkpoint_falls_back(stopped, whole, damage, caplog):
     file = stopped / "checkpoint" / FILE
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
@@ -145,7 +140,7 @@ def test_damaged_checkpoint_falls_back(
         assert any("is damaged" in text for text in result.summary["warnings"])
 
 
-def test_no_good_checkpoint_is_one_line(stopped: Path) -> None:
+def test_no_good_checkpoint_is_one_line(stopped):
     for name in (FILE, BEFORE):
         (stopped / "checkpoint" / name).write_bytes(b"PK\x03\x04nothing")
     before = {path: path.stat().st_mtime_ns for path in stopped.rglob("*")}
@@ -158,7 +153,7 @@ def test_no_good_checkpoint_is_one_line(stopped: Path) -> None:
     }
 
 
-def test_state_file_of_another_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_file_of_another_format(tmp_path, monkeypatch):
     monkeypatch.setattr("solvers.output.state_file.FORMAT", 999)
     write_state(tmp_path / "checkpoint", {"a": np.arange(3.0)}, {"b": 1})
     monkeypatch.undo()
@@ -166,11 +161,11 @@ def test_state_file_of_another_format(tmp_path: Path, monkeypatch: pytest.Monkey
         read_state(tmp_path / "checkpoint")
 
 
-def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+def test_failed_write_leaves_what_was_there(tmp_path):
     file = tmp_path / "file"
     file.write_text("before", encoding="utf-8")
 
-    def fail() -> None:
+    def fail():
         with replace_file(file) as partial:
             partial.write_text("half", encoding="utf-8")
             raise OSError("full")
@@ -184,7 +179,7 @@ def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 # ---- stopped, and gone on with other settings ----------------------------------------------------
 
 
-def test_other_settings(stopped: Path, whole: Result) -> None:
+def test_other_settings(stopped, whole):
     with pytest.raises(InputError) as caught:
         run(blocks(stopped.parent, "start=0.2", "layer.hot.thickness=2um"), stopped, MPI.COMM_SELF, resume=True)
     assert "start: the run began with 0.1, not 0.2" in caught.value.lines[0]
@@ -209,7 +204,7 @@ def test_other_settings(stopped: Path, whole: Result) -> None:
         assert ours["T_cold_K"] == pytest.approx(theirs["T_cold_K"], rel=1e-10)
 
 
-def test_the_advice_works(tmp_path: Path, whole: Result) -> None:
+def test_the_advice_works(tmp_path, whole):
     blocks(tmp_path)
     changes = ["--set", "cycle.repeat=3", "--set", "solver.rtol=1e-5"]
     done = coldstack("run", "blocks.toml", "--output", "a b", *changes, "--max-time", "1 us", folder=tmp_path)
@@ -224,9 +219,9 @@ def test_the_advice_works(tmp_path: Path, whole: Result) -> None:
     assert_same(Result.load(tmp_path / "a b"), whole)
 
 
-def test_checkpoint_every(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoint_every(tmp_path, monkeypatch):
     # With no time between checkpoints there is one behind each step.
-    saved: list[Any] = []
+    saved = []
     monkeypatch.setattr("solvers.output.checkpoint.write_state", lambda _, arrays, data: saved.append(data))
     case = blocks(tmp_path, "output.checkpoint_every=1e-9", "cycle.repeat=1", "solver.rtol=1e-3")
     result = run(case, tmp_path / "out", MPI.COMM_SELF, quiet=True)
@@ -238,7 +233,7 @@ def test_checkpoint_every(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 # ---- two runs, one folder ------------------------------------------------------------------------
 
 
-def test_lock(tmp_path: Path) -> None:
+def test_lock(tmp_path):
     lock = FolderLock(tmp_path)
     lock.take()
     with pytest.raises(InputError, match=f"at work in it .process {os.getpid()} on {socket.gethostname()}"):
@@ -253,8 +248,8 @@ def test_lock(tmp_path: Path) -> None:
     again.release()
 
 
-def test_lock_without_locks_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+def test_lock_without_locks_of_the_system(tmp_path, monkeypatch):
+    def refuse(*_):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", refuse)
@@ -269,12 +264,10 @@ def test_lock_without_locks_of_the_system(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.mpi
-def test_folder_in_use_on_all_ranks(
-    shared_tmp_path: Path, comm: MPI.Intracomm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inside: list[str] = []
+def test_folder_in_use_on_all_ranks(shared_tmp_path, comm, monkeypatch):
+    inside = []
 
-    def second(*_: object) -> None:
+    def second(*_):
         with pytest.raises(InputError) as caught:
             run(case, shared_tmp_path / "out", comm, resume=True, quiet=True)
         inside.append(str(caught.value))

@@ -1,14 +1,10 @@
 """What a run says while it goes on: lines where there is no terminal, a bar on one, nothing on other ranks."""
 
-from __future__ import annotations
-
 import os
 import pty
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from solvers.output import terminal
 
@@ -21,9 +17,7 @@ progress.close()
 """
 
 
-def test_lines_every_few_seconds_without_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_every_few_seconds_without_a_terminal(monkeypatch, capsys):
     now = [100.0]
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
     progress, quiet = terminal.Progress(10, 2, quiet=False), terminal.Progress(10, 2, quiet=True)
@@ -36,7 +30,7 @@ def test_lines_every_few_seconds_without_a_terminal(
     assert capsys.readouterr().err == "step 6, 6 s, about 18 s left\nstep 12, 12 s, about 12 s left\n"
 
 
-def test_bar_on_a_terminal() -> None:
+def test_bar_on_a_terminal():
     ours, theirs = pty.openpty()
     done = subprocess.Popen(
         [sys.executable, "-c", BAR],

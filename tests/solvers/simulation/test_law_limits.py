@@ -1,10 +1,5 @@
 """Runs that leave the temperatures at which materials' laws hold."""
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 from mpi4py import MPI
@@ -15,7 +10,7 @@ from solvers.errors import ComputationError
 from solvers.simulation.law_limits import hottest
 
 
-def heated_copper(power: float, **phase: Any) -> Case:
+def heated_copper(power, **phase):
     """A block of copper alone, 100 um wide and 10 um thick, heated for a microsecond."""
     return Case.model_validate(
         {
@@ -29,14 +24,14 @@ def heated_copper(power: float, **phase: Any) -> Case:
     )
 
 
-def test_hottest_layer() -> None:
+def test_hottest_layer():
     assert hottest(["a", "b"], np.array([1.0, 99.0])) == 99.0
     with pytest.raises(ComputationError, match='layer "a" is at 101 K'):
         hottest(["a", "b"], np.array([101.0, 2.0]))
 
 
 @pytest.mark.parametrize("warned", [False, True])
-def test_warning_above_30_kelvin(warned: bool, tmp_path: Path) -> None:
+def test_warning_above_30_kelvin(warned, tmp_path):
     # gamma T^2/2 + beta T^4/4 of copper is 1.14e6 J/m^3 at 28 K and 2.27e6 J/m^3 at 34 K; the block has 1e-13 m^3.
     result = run_case(heated_copper(0.227 if warned else 0.114), tmp_path / "run", MPI.COMM_SELF, quiet=True)
     final = result.summary["results"]["T_cold_final_K"]
@@ -45,6 +40,6 @@ def test_warning_above_30_kelvin(warned: bool, tmp_path: Path) -> None:
     assert len(told) == warned
 
 
-def test_stop_where_the_laws_end(tmp_path: Path) -> None:
+def test_stop_where_the_laws_end(tmp_path):
     with pytest.raises(ComputationError, match="the laws of materials end"):
         run_case(heated_copper(1e4), tmp_path / "run", MPI.COMM_SELF, quiet=True)

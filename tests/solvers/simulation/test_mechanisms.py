@@ -1,10 +1,7 @@
 """What breaks the ideal refrigerator, case by case, against a model of two bodies integrated independently."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +15,6 @@ from solvers.case.model import load_case
 from solvers.cycles.run import run as run_case
 from solvers.figures.power import load_curve
 from solvers.figures.run_data import RunData
-from solvers.output.result import Result
 from tests.solvers.conftest import NO_PICTURES, SQUARE_CELLS
 
 LIMITS = Path(__file__).parents[3] / "cases" / "limits"
@@ -29,26 +25,26 @@ TANTALUM, COPPER = 0.1e-6, 0.3e-6  # m^3
 PHASES = (("magnetise", 1.0, 1.0), ("cool", 20.0, 1.0), ("demagnetise", 1.0, 0.0), ("reject", 1.0, 0.0))
 
 
-def run(name: str, folder: Path, *more: str) -> Result:
+def run(name, folder, *more):
     case = load_case(LIMITS / f"{name}.toml", [*TINY, *more])
     return run_case(case, folder / name, MPI.COMM_WORLD, quiet=True)
 
 
 @lru_cache(100_000)
-def quasiparticles(T: float, gap: float) -> float:
+def quasiparticles(T, gap):
     """Integral of E^2 / sqrt(E^2 - gap^2) f(E/kT) over E > gap, J^2, with E = gap + kT x^2."""
     if T <= 0:
         return 0.0
     d = gap / (KB * T)
 
-    def integrand(x: float) -> float:
+    def integrand(x):
         energy = d + x * x
         return 2.0 * energy**2 / np.sqrt(energy + d) * expit(-energy)
 
     return float((KB * T) ** 2 * quad(integrand, 0.0, 8.0, epsabs=0.0, epsrel=1e-8)[0])
 
 
-def junction(ta: float, cu: float, normal: bool, dynes: float) -> float:
+def junction(ta, cu, normal, dynes):
     """Power from the copper to the tantalum, W."""
     metals = 0.5 * LORENZ / RESISTANCE * (cu**2 - ta**2)
     if normal:
@@ -57,14 +53,7 @@ def junction(ta: float, cu: float, normal: bool, dynes: float) -> float:
     return dynes * metals + 2.0 / (E_CHARGE**2 * RESISTANCE) * (quasiparticles(cu, gap) - quasiparticles(ta, gap))
 
 
-def two_bodies(
-    start: float,
-    cycles: int,
-    open_in: tuple[str, ...],
-    dynes: float = 0.0,
-    phonons: float = 0.0,
-    load: float = 0.0,
-) -> list[float]:
+def two_bodies(start, cycles, open_in, dynes=0.0, phonons=0.0, load=0.0):
     """Copper after each cycle; the tantalum is at the start temperature at the end of each.
 
     Args:
@@ -83,7 +72,7 @@ def two_bodies(
             if held:
                 ta = start
 
-            def rate(_: float, T: Any, name: str = name, f: float = f, held: bool = held) -> list[float]:
+            def rate(_, T, name=name, f=f, held=held):
                 power = junction(T[0], T[1], f == 1.0, dynes) if name in open_in else 0.0
                 power += phonons * (T[1] ** 4 - T[0] ** 4)
                 warm = 0.0 if held else power / (TANTALUM * float(TA.heat_capacity(T[0], f)))
@@ -96,12 +85,12 @@ def two_bodies(
     return out
 
 
-def copper(result: Result) -> list[float]:
+def copper(result):
     return [cycle["T_cold_K"] for cycle in result.summary["results"]["cycles"]]
 
 
 @pytest.mark.mpi
-def test_back_flow_through_the_gap(shared_tmp_path: Path) -> None:
+def test_back_flow_through_the_gap(shared_tmp_path):
     found = copper(run("back-flow", shared_tmp_path, "cycle.repeat=3"))
     always = ("magnetise", "cool", "demagnetise", "reject")
     assert found == pytest.approx(two_bodies(0.2, 3, always), rel=3e-3)
@@ -109,7 +98,7 @@ def test_back_flow_through_the_gap(shared_tmp_path: Path) -> None:
     assert 0.160 < found[0] < 0.180
 
 
-def test_phonons_leave_no_net_cooling(shared_tmp_path: Path) -> None:
+def test_phonons_leave_no_net_cooling(shared_tmp_path):
     sigma = 596.0 * AREA  # physical data: diffuse mismatch of Ta and Cu
     few = run("phonons", shared_tmp_path / "few", "cycle.repeat=2", "interface.1.phonons=1e-6")
     assert copper(few) == pytest.approx(two_bodies(0.2, 2, ("cool",), phonons=1e-6 * sigma), rel=3e-3)
@@ -120,7 +109,7 @@ def test_phonons_leave_no_net_cooling(shared_tmp_path: Path) -> None:
     assert copper(full)[0] == pytest.approx(0.2, rel=1e-3)
 
 
-def test_frozen_dump_sets_a_floor(shared_tmp_path: Path) -> None:
+def test_frozen_dump_sets_a_floor(shared_tmp_path):
     """What is left in the tantalum when its quasiparticles are frozen out is where it starts from."""
     result = run("frozen-dump", shared_tmp_path, "cycle.repeat=8")
     history = result.history()
@@ -135,7 +124,7 @@ def test_frozen_dump_sets_a_floor(shared_tmp_path: Path) -> None:
         assert float(TA.entropy(dump, 0.0)) / TA.gamma == pytest.approx(limit, rel=0.05)
 
 
-def test_dynes_leak_lets_the_waiting_tantalum_heat_the_copper(shared_tmp_path: Path) -> None:
+def test_dynes_leak_lets_the_waiting_tantalum_heat_the_copper(shared_tmp_path):
     cold = ("start=10 mK", "bath.0.temperature=10 mK", "cycle.repeat=2")
     leaky = copper(run("back-flow", shared_tmp_path, "interface.1.dynes=1e-2", *cold))
     always = ("magnetise", "cool", "demagnetise", "reject")
@@ -150,14 +139,14 @@ def test_dynes_leak_lets_the_waiting_tantalum_heat_the_copper(shared_tmp_path: P
 
 
 @pytest.mark.mpi
-def test_load_of_qubits(shared_tmp_path: Path) -> None:
+def test_load_of_qubits(shared_tmp_path):
     found = copper(run("qubit-load", shared_tmp_path, "cycle.repeat=14"))
     assert found == pytest.approx(two_bodies(0.01, 14, ("cool",), load=0.6e-12), rel=3e-3)
     # sigma T^2 = 0.6 pW at 0.99 mK; the contact is open for 20 of 23 s and the tantalum warms meanwhile.
     assert 0.99e-3 < found[-1] < 1.3e-3
 
 
-def test_load_curve_of_a_run_without_load_tells_the_temperature_with_it(shared_tmp_path: Path) -> None:
+def test_load_curve_of_a_run_without_load_tells_the_temperature_with_it(shared_tmp_path):
     free = load_case(LIMITS.parent / "published-10mK.toml", [*TINY, "cycle.repeat=9"])
     result = run_case(free, shared_tmp_path / "free", MPI.COMM_WORLD, quiet=True)
     curve = load_curve(RunData(result.folder))

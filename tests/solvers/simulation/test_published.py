@@ -1,7 +1,5 @@
 """The published refrigerator in three dimensions against the model of two bodies that its figures come from."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 
@@ -19,12 +17,12 @@ CONDUCTANCE = 0.5 * LORENZ / 20e-3  # W/K^2 of the whole junction, 20 mOhm
 TANTALUM, COPPER, CONTACT = 0.1e-6, 0.3e-6, 20.0  # m^3, m^3, s
 
 
-def two_bodies(start: float, cycles: int) -> list[float]:
+def two_bodies(start, cycles):
     """Copper after each cycle: the tantalum comes from the start temperature at constant entropy, then they share."""
     ta, cu = get_material("Ta"), get_material("Cu")
     cold = float(ta.temperature_from_entropy(ta.entropy(start, 0.0), 1.0))
 
-    def rate(_: float, T: list[float]) -> list[float]:
+    def rate(_, T):
         power = CONDUCTANCE * (T[1] ** 2 - T[0] ** 2)
         return [power / (TANTALUM * float(ta.heat_capacity(T[0]))), -power / (COPPER * float(cu.heat_capacity(T[1])))]
 
@@ -42,7 +40,7 @@ def two_bodies(start: float, cycles: int) -> list[float]:
     ("name", "cycles", "power", "final"),
     [("published-200mK", 14, 24.43e-9, 2.314e-3), ("published-10mK", 7, 0.06108e-9, 1.0748e-3)],
 )
-def test_published_refrigerator(shared_tmp_path: Path, name: str, cycles: int, power: float, final: float) -> None:
+def test_published_refrigerator(shared_tmp_path, name, cycles, power, final):
     """Every cycle within 0.3 % of the two bodies, and the issue's figures within 1 %."""
     case = load_case(CASES / f"{name}.toml", ["output.fields=none", "output.figures=false"])
     result = run_case(case, shared_tmp_path / name, MPI.COMM_WORLD, quiet=True).summary["results"]

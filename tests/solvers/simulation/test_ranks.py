@@ -4,16 +4,13 @@ On a quarter the film has nine columns of cells and the copper one: with three a
 between two, and the others have no part of any interface.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.arrays import Floats
-from solvers.case.model import Case, load_case
+from solvers.case.model import load_case
 from solvers.output.recorder import Recorder
 from solvers.simulation.events import CycleEnded, PhaseEnded, Stepped
 from solvers.simulation.simulation import Simulation
@@ -39,15 +36,15 @@ CHANGES = [
 POINTS = [(3.1e-6, 2.2e-6, 0.6e-6), (12e-6, 7.3e-6, 0.2e-6), (1e-6, 9e-6, 2e-6), (15e-6, 20e-6, 1e-6)]
 
 
-def small() -> Case:
+def small():
     return load_case(CASES / "refrigerator.toml", CHANGES)
 
 
-def run(comm: MPI.Intracomm) -> tuple[dict[str, Floats], Simulation]:
+def run(comm):
     """What a run gives at the ends of its phases, by name, the same on all ranks of `comm`."""
     sim = Simulation(small(), comm)
     recorder = Recorder(sim)
-    out: dict[str, Floats] = {}
+    out = {}
     for event in sim.run():
         if isinstance(event, Stepped):
             recorder.step(event)
@@ -60,7 +57,7 @@ def run(comm: MPI.Intracomm) -> tuple[dict[str, Floats], Simulation]:
     return out, sim
 
 
-def state(sim: Simulation) -> dict[str, Floats]:
+def state(sim):
     """Field and heat of the present state."""
     switching, ledger = sim.switching, sim.ledger
     assert switching is not None
@@ -84,7 +81,7 @@ def state(sim: Simulation) -> dict[str, Floats]:
     }
 
 
-def nodal(sim: Simulation, values: Floats) -> Floats:
+def nodal(sim, values):
     """A nodal array in the order of layer and place, each node once, on all ranks."""
     space = sim.heat.space
     n = space.n_owned
@@ -96,7 +93,7 @@ def nodal(sim: Simulation, values: Floats) -> Floats:
 
 @pytest.mark.mpi
 @pytest.mark.ranks4
-def test_a_run_does_not_depend_on_the_number_of_ranks(comm: MPI.Intracomm) -> None:
+def test_a_run_does_not_depend_on_the_number_of_ranks(comm):
     expected = comm.bcast(run(MPI.COMM_SELF)[0] if comm.rank == 0 else None)
     found, sim = run(comm)
     # What makes this case hard: layers split between ranks, fewer columns than ranks, a rank without an interface.

@@ -1,7 +1,5 @@
 """What is superconducting, and when: without a drive, above and through Tc, with a field on and off."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,19 +23,19 @@ TC = 4.47
 FILM = [*CHIP_CELLS, "cycle.repeat=1", "start=5 K", "interface.working|load.conducts_in=['wait']"]
 
 
-def chip(phases: str, contact: str, *more: str) -> Simulation:
+def chip(phases, contact, *more):
     phases = phases.removesuffix("]") + ", {name='wait', hold=0, duration=1e-15}]"
     changes = [*FILM, f"cycle.phases={phases}", f"interface.sink|working.conducts_in={contact}", *more]
     return Simulation(load_case(REFRIGERATOR, changes), MPI.COMM_SELF)
 
 
-def film_nodes(sim: Simulation) -> tuple[np.ndarray, np.ndarray]:
+def film_nodes(sim):
     """Temperature and normal fraction of the nodes of the film."""
     mine = sim.heat.space.layer == sim.heat.space.names.index("working")
     return np.sqrt(sim.u[mine]), sim.f[mine]
 
 
-def test_a_switch_of_aluminium_without_a_drive_is_superconducting() -> None:
+def test_a_switch_of_aluminium_without_a_drive_is_superconducting():
     area, power, bath, thickness = (1e-4) ** 2, 1e-13, 0.05, 50e-6
     size = (1e-4, 1e-4)
     names = (("cold", "Cu", 10e-6), ("switch", "Al", thickness), ("stage", "Cu", 10e-6))
@@ -61,7 +59,7 @@ def test_a_switch_of_aluminium_without_a_drive_is_superconducting() -> None:
         assert (sim.f[sim.heat.space.layer == 1] == 0.0).all()
     found = float(sim.totals().temperature[2]) - bath
 
-    def superconducting(T: float) -> float:
+    def superconducting(T):
         """Electrons by Bardeen, Rickayzen and Tewordt (1e-15 of the normal ones), and phonons, W/(m K)."""
         d = float(AL.gap(T)) / (KB * T)
         ratio = 1.5 / np.pi**2 * quad(lambda x: x**2 / np.cosh(x / 2) ** 2, d, d + 60.0, epsrel=1e-10)[0]
@@ -74,7 +72,7 @@ def test_a_switch_of_aluminium_without_a_drive_is_superconducting() -> None:
     assert found == pytest.approx(exact, rel=1e-5)
 
 
-def test_cooled_through_tc_in_no_field_a_film_becomes_superconducting_without_work() -> None:
+def test_cooled_through_tc_in_no_field_a_film_becomes_superconducting_without_work():
     sim = chip("[{name='reject', hold=0, duration=1e-3}]", "['reject']")
     assert sim.switching is not None
     fractions = []
@@ -100,7 +98,7 @@ def test_cooled_through_tc_in_no_field_a_film_becomes_superconducting_without_wo
     assert abs(given) == pytest.approx(heat * 14e-6 * 14e-6 * 1e-6 + held, rel=1e-6)
 
 
-def test_above_tc_a_film_is_normal_and_no_field_works_on_it() -> None:
+def test_above_tc_a_film_is_normal_and_no_field_works_on_it():
     phases = "[{name='up', ramp=[0, 1], duration=1e-4}, {name='down', ramp=[1, 0], duration=1e-4}]"
     sim = chip(phases, "['wait']", "solver.ramp_step=0.5")
     assert sim.switching is not None
@@ -111,7 +109,7 @@ def test_above_tc_a_film_is_normal_and_no_field_works_on_it() -> None:
             np.testing.assert_allclose(film_nodes(sim)[0], 5.0, rtol=1e-12)
 
 
-def test_cooled_in_a_field_a_film_stays_normal_and_above_its_bath() -> None:
+def test_cooled_in_a_field_a_film_stays_normal_and_above_its_bath():
     phases = "[{name='up', ramp=[0, 1], duration=1e-4}, {name='reject', hold=1, duration=1e-6}]"
     sim = chip(phases, "['reject', 'wait']", "start=0.5 K", "solver.ramp_step=0.25")
     assert sim.switching is not None
@@ -124,7 +122,7 @@ def test_cooled_in_a_field_a_film_stays_normal_and_above_its_bath() -> None:
 
 
 @pytest.mark.parametrize("eddy", ["false", "true"])
-def test_a_run_that_starts_above_all_tc(eddy: str) -> None:
+def test_a_run_that_starts_above_all_tc(eddy):
     sim = chip("[{name='reject', hold=0, duration=1e-6}]", "['reject']", "start=10 K", f"physics.eddy={eddy}")
     assert sim.switching is not None
     for _ in sim.run():

@@ -1,8 +1,3 @@
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 # Two copper films that exchange heat, without a field: about a second.
@@ -23,11 +18,11 @@ phases = [ { name = "cool", hold = 0, duration = "0.1 s" } ]
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], Path]:
+def write(tmp_path):
     """Write the case and a study of it; the text is what the study says besides the case."""
     (tmp_path / "case.toml").write_text(CASE, encoding="utf-8")
 
-    def write_study(text: str) -> Path:
+    def write_study(text):
         path = tmp_path / "study.toml"
         path.write_text(f'case = "case.toml"\n{text}', encoding="utf-8")
         return path

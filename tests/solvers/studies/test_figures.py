@@ -1,17 +1,13 @@
 """Figures and sensitivities of datasets made by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from solvers.studies.figures import plot_study
-from solvers.studies.plan import Plan
 from solvers.studies.run import checked_plan
 from solvers.studies.sensitivity import sensitivities
 from solvers.studies.study import Study, make_dataset, write_study
@@ -21,7 +17,7 @@ R_A = '"interface.sink|load.resistance_area" = { log = ["1e-8 ohm m^2", "1e-6 oh
 THICKNESS = '"layer.load.thickness" = { linear = ["1 um", "3 um"]'
 
 
-def results(plan: Plan, law: Callable[..., float]) -> list[dict[str, Any]]:
+def results(plan, law):
     """What members would give if their cold layer obeyed a law of what is varied."""
     more = {"first_law_residual": 0.0, "entropy_lowest_step": 0.0, "warnings": 0.0, "run_time": 1.0, "memory": 1.0}
     return [
@@ -30,12 +26,12 @@ def results(plan: Plan, law: Callable[..., float]) -> list[dict[str, Any]]:
     ]
 
 
-def made(plan: Plan, law: Callable[..., float]) -> xr.Dataset:
+def made(plan, law):
     return make_dataset(plan, results(plan, law))
 
 
 @pytest.mark.parametrize("varied", [1, 2, 3])
-def test_one_figure_of_each_result(write: Write, tmp_path: Path, varied: int) -> None:
+def test_one_figure_of_each_result(write, tmp_path, varied):
     lines = [f"{R_A}, points = 4 }}", f"{THICKNESS}, points = 3 }}", '"layer.sink.material" = ["Cu", "Nb"]'][:varied]
     plan = checked_plan(write("[vary]\n" + "\n".join(lines)))
     dataset = made(plan, lambda r, t=1e-6, m="Cu": 0.12 + 0.01 * np.log10(r / 1e-8) - 1e4 * t if r > 2e-8 else np.nan)
@@ -45,7 +41,7 @@ def test_one_figure_of_each_result(write: Write, tmp_path: Path, varied: int) ->
     assert picture.stat().st_size > 10_000
 
 
-def test_a_dataset_is_read_as_it_was_written(write: Write, tmp_path: Path) -> None:
+def test_a_dataset_is_read_as_it_was_written(write, tmp_path):
     plan = checked_plan(write(f'[vary]\n{R_A}, points = 3 }}\n"layer.sink.material" = ["Cu", "Nb"]'))
     write_study(tmp_path, plan, results(plan, lambda r, m: r * (1 + len(m))))
     found = Study.load(tmp_path).dataset
@@ -55,7 +51,7 @@ def test_a_dataset_is_read_as_it_was_written(write: Write, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("sample", "seen"), [("saltelli = 128", 2), ("latin-hypercube = 300", 1), ("sobol = 256", 1)])
-def test_indices_of_a_sum(write: Write, tmp_path: Path, sample: str, seen: int) -> None:
+def test_indices_of_a_sum(write, tmp_path, sample, seen):
     # y = 2 a + b of independent even a, b in 0..1: the variances are as 4 to 1.
     plan = checked_plan(write(f"sample = {{ {sample}, seed = 1 }}\n[vary]\n{R_A} }}\n{THICKNESS} }}"))
     dataset = made(plan, lambda r, t: 2 * np.log10(r / 1e-8) / 2 + (t - 1e-6) / 2e-6)
@@ -70,7 +66,7 @@ def test_indices_of_a_sum(write: Write, tmp_path: Path, sample: str, seen: int) 
     assert names == {"T_cold.png", "T_cold-sensitivity.png"}
 
 
-def test_no_indices_where_they_would_mean_nothing(write: Write) -> None:
+def test_no_indices_where_they_would_mean_nothing(write):
     plan = checked_plan(write(f"sample = {{ sobol = 32 }}\n[vary]\n{R_A} }}\n{THICKNESS} }}"))
     assert sensitivities(made(plan, lambda r, t: 1.0), "T_cold") is None
     assert sensitivities(made(plan, lambda r, t: np.nan), "T_cold") is None

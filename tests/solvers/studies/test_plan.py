@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,7 @@ R_A = '"interface.sink|load.resistance_area"'
 BOTH = f'{R_A} = {{ log = ["1e-8 ohm m^2", "1e-6 ohm m^2"] }}\n"layer.load.thickness" = {{ linear = ["1 um", "3 um"] }}'
 
 
-def test_all_values_are_combined(write: Write) -> None:
+def test_all_values_are_combined(write):
     text = f"""[vary]
 {R_A} = {{ log = ["1e-8 ohm m^2", "1e-6 ohm m^2"], points = 3 }}
 "layer.sink.thickness" = ["0.5 um", 1e-6]
@@ -35,7 +33,7 @@ def test_all_values_are_combined(write: Write) -> None:
     assert last.interface[0].resistance_area == pytest.approx(1e-6, rel=1e-14)
 
 
-def test_together_is_one_dimension_and_whole_numbers_stay_whole(write: Write) -> None:
+def test_together_is_one_dimension_and_whole_numbers_stay_whole(write):
     text = """set = { start = "80 mK" }
 [vary]
 "cycle.repeat" = { linear = [1, 5], points = 3 }
@@ -50,7 +48,7 @@ def test_together_is_one_dimension_and_whole_numbers_stay_whole(write: Write) ->
 
 
 @pytest.mark.parametrize(("sample", "count"), [("latin-hypercube", 8), ("sobol", 8), ("saltelli", 8 * 4)])
-def test_samples(write: Write, sample: str, count: int) -> None:
+def test_samples(write, sample, count):
     plan = checked_plan(write(f"sample = {{ {sample} = 8, seed = 3 }}\n[vary]\n{BOTH}"))
     points = np.array([member.values for member in plan.members])
     assert points.shape == (count, 2)
@@ -99,7 +97,7 @@ def test_samples(write: Write, sample: str, count: int) -> None:
         ("[vary]\n'start' = ['1 K']\n[collect]\nstatus = 'ranks'", "study.toml:5: collect.status", "taken"),
     ],
 )
-def test_wrong_studies(write: Write, text: str, place: str, words: str) -> None:
+def test_wrong_studies(write, text, place, words):
     path = write(text)
     with pytest.raises(InputError) as caught:
         checked_plan(path)
@@ -108,7 +106,7 @@ def test_wrong_studies(write: Write, text: str, place: str, words: str) -> None:
     assert words in line
 
 
-def test_case_that_is_not_there(write: Write) -> None:
+def test_case_that_is_not_there(write):
     path = write("[vary]\n'start' = ['1 K']")
     path.write_text(path.read_text().replace("case.toml", "cas.toml"))
     with pytest.raises(InputError, match=r"study\.toml:1: case: .*no such case file; did you mean"):
@@ -119,14 +117,14 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "cases" / "studies").glob("*.toml")), ids=lambda path: path.stem)
-def test_studies_that_come_along(path: Path) -> None:
+def test_studies_that_come_along(path):
     if "evaluations" in path.read_text(encoding="utf-8"):
         assert read_search(path)[1].variables
     else:
         assert len(checked_plan(path).members) > 4
 
 
-def test_the_study_of_the_docs(tmp_path: Path) -> None:
+def test_the_study_of_the_docs(tmp_path):
     text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
     (tmp_path / "first.toml").write_text(text.replace("cases/", f"{ROOT}/cases/"), encoding="utf-8")
     assert checked_plan(tmp_path / "first.toml").shape == (3, 4)

@@ -1,11 +1,8 @@
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,15 +24,15 @@ THICKNESS = '"layer.load.thickness" = { linear = ["1 um", "3 um"] }'
 @pytest.mark.parametrize(
     ("method", "evaluations", "close"), [("tpe", 120, 0.1), ("nelder-mead", 80, 1e-3), ("gradient", 20, 1e-3)]
 )
-def test_the_smallest_value_is_found(write: Write, method: str, evaluations: int, close: float) -> None:
+def test_the_smallest_value_is_found(write, method, evaluations, close):
     # A bowl around R_A = 1e-6.5, thickness 2.2 um, in place of members: the searches are told its values.
     text = (
         f'method = "{method}"\nevaluations = {evaluations}\nseed = 2\nminimise = ["T_cold"]\n[vary]\n{R_A}\n{THICKNESS}'
     )
     search, builder, _ = read_search(write(text))
-    seen: list[tuple[float, list[Any]]] = []
+    seen = []
 
-    def bowl(points: list[list[Any]]) -> list[Outcome]:
+    def bowl(points):
         if len(seen) >= evaluations:
             raise search_module._Ended
         values = [((np.log10(r) + 6.5) / 4) ** 2 + ((t - 2.2e-6) / 2e-6) ** 2 for r, t in points]
@@ -52,13 +49,13 @@ def test_the_smallest_value_is_found(write: Write, method: str, evaluations: int
     assert t == pytest.approx(2.2e-6, abs=2e-6 * close)
 
 
-def test_the_front_of_two_objectives(write: Write) -> None:
+def test_the_front_of_two_objectives(write):
     scores = [[1.0, 3.0], [2.0, 2.0], [3.0, 3.0], None, [2.0, 2.0], [0.5, 4.0]]
     better = [[search_module._better(other, score) for other in scores] for score in scores]
     assert [any(row) for row in better] == [False, False, True, True, False, False]
 
 
-def test_a_search_within_a_constraint(write: Write, tmp_path: Path) -> None:
+def test_a_search_within_a_constraint(write, tmp_path):
     # The copper cools towards 50 mK the faster the smaller R_A is; it must stay above 60 mK.
     text = """evaluations = 6
 seed = 1
@@ -86,7 +83,7 @@ T_cold = { above = "60 mK" }
     assert (tmp_path / "out" / "figures" / "convergence.png").is_file()
 
 
-def test_gradients_find_where_a_constraint_binds(write: Write, tmp_path: Path) -> None:
+def test_gradients_find_where_a_constraint_binds(write, tmp_path):
     # In u = T^2 all is linear: the load of energy gamma u V / 2 gives L0 (u - u_bath) / (2 R_A) per area to the sink,
     # so that it comes to 60 mK in 0.1 s at the R_A that is exact here. Smaller ones cool it below.
     text = """method = "gradient"
@@ -122,16 +119,16 @@ class _Shares:
 
     variables = (0, 0)
 
-    def point(self, shares: Any) -> list[Any]:
+    def point(self, shares):
         return list(shares)
 
 
-def descend(objective: Any, limits: Any, evaluations: int) -> list[tuple[float, list[float], list[Any]]]:
+def descend(objective, limits, evaluations):
     """Members of a search by gradients: value, violations and point of each."""
-    seen: list[tuple[float, list[float], list[Any]]] = []
-    batches: list[int] = []
+    seen = []
+    batches = []
 
-    def evaluate(points: list[list[Any]]) -> list[Outcome]:
+    def evaluate(points):
         if len(seen) >= evaluations:
             raise search_module._Ended
         batches.append(len(points))
@@ -148,7 +145,7 @@ def descend(objective: Any, limits: Any, evaluations: int) -> list[tuple[float, 
     return seen
 
 
-def test_gradients_on_a_limit() -> None:
+def test_gradients_on_a_limit():
     # x^2 + 2 y^2 on x + y >= 0.9: the smallest value is at (0.6, 0.3).
     seen = descend(lambda x, y: x**2 + 2 * y**2, lambda x, y: [0.9 - x - y], 20)
     value, _, point = min(row for row in seen if row[1][0] <= 0)
@@ -156,7 +153,7 @@ def test_gradients_on_a_limit() -> None:
     assert point == pytest.approx([0.6, 0.3], abs=3e-3)
 
 
-def test_gradients_at_a_bound_and_past_failures() -> None:
+def test_gradients_at_a_bound_and_past_failures():
     # The smallest value is in the corner (1, 0); a part of the range has no value.
     seen = descend(lambda x, y: np.nan if 0.6 < x < 0.7 and y > 0.3 else np.exp(y - x) + 0.1 * y, lambda x, y: [], 40)
     value, _, point = min(row for row in seen if not np.isnan(row[0]))
@@ -164,7 +161,7 @@ def test_gradients_at_a_bound_and_past_failures() -> None:
     assert value == np.exp(-1.0)
 
 
-def test_gradients_where_sqp_gives_up() -> None:
+def test_gradients_where_sqp_gives_up():
     # In the middle the limit has no slope and cannot be reached by its linearisation: trust-constr goes on.
     seen = descend(
         lambda x, y: x + y, lambda x, y: [0.04 - (x - 0.5) ** 2 - (y - 0.5) ** 2, (x - 0.5) ** 2 - 0.09], 150
@@ -172,7 +169,7 @@ def test_gradients_where_sqp_gives_up() -> None:
     assert min(row[0] for row in seen if max(row[1]) <= 0) < 0.25
 
 
-def optimise(folder: Path, file: str) -> None:
+def optimise(folder, file):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_COMM_", "PMIX_", "PMI_"))}
     done = subprocess.run(
         [sys.executable, "-m", "solvers.command.main", "optimise", file, "--output", "out"],
@@ -212,7 +209,7 @@ def optimise(folder: Path, file: str) -> None:
         ),
     ],
 )
-def test_wrong_files(write: Write, text: str, place: str, words: str) -> None:
+def test_wrong_files(write, text, place, words):
     path = write(text)
     with pytest.raises(InputError) as caught:
         read_search(path)

@@ -1,7 +1,5 @@
 """Studies computed by the engine, as a user starts them."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -27,7 +25,7 @@ ENVIRONMENT = {
 Write = Callable[[str], Path]
 
 
-def start(folder: Path, *arguments: str, python_path: str = "") -> subprocess.Popen[str]:
+def start(folder, *arguments, python_path=""):
     return subprocess.Popen(
         [sys.executable, "-m", "solvers.command.main", "study", *arguments],
         cwd=folder,
@@ -38,13 +36,13 @@ def start(folder: Path, *arguments: str, python_path: str = "") -> subprocess.Po
     )
 
 
-def study(folder: Path, *arguments: str, python_path: str = "") -> tuple[int, str, str]:
+def study(folder, *arguments, python_path=""):
     process = start(folder, *arguments, python_path=python_path)
     output, errors = process.communicate(timeout=250)
     return process.returncode, output, errors
 
 
-def test_a_small_study(write: Write) -> None:
+def test_a_small_study(write):
     text = """name = "two films"
 [vary]
 "layer.load.thickness" = ["1 um", "2 um"]
@@ -85,7 +83,7 @@ Q_cold = "results.cycles.-1.Q_cold_J"
     assert "is the folder of another study" in errors
 
 
-def test_a_study_inside_one_mpi_job(write: Write) -> None:
+def test_a_study_inside_one_mpi_job(write):
     text = """[[together]]
 "layer.load.thickness" = ["1 um", "2 um", "3 um", "1 um"]
 "solver.max_steps" = [1000, 2, 1000, 1000]
@@ -129,7 +127,7 @@ FIVE = """[[together]]
 
 
 @pytest.mark.slow
-def test_members_that_crash_hang_or_fail_are_rows_and_a_killed_study_goes_on(write: Write, tmp_path: Path) -> None:
+def test_members_that_crash_hang_or_fail_are_rows_and_a_killed_study_goes_on(write, tmp_path):
     folder = write(FIVE).parent
     (folder / "faults").mkdir()
     (folder / "faults" / "sitecustomize.py").write_text(FAULTS)
@@ -146,7 +144,7 @@ def test_members_that_crash_hang_or_fail_are_rows_and_a_killed_study_goes_on(wri
     assert "max_steps" in str(messages[3])
     assert whole["case_sha256"].values[0] == whole["case_sha256"].values[4]
 
-    done_before: dict[Path, int] = {}
+    done_before = {}
     for _ in range(2):
         process = start(folder, *arguments, "killed", python_path=faults)
         wait_for_more(folder / "killed", process)
@@ -166,7 +164,7 @@ def test_members_that_crash_hang_or_fail_are_rows_and_a_killed_study_goes_on(wri
     assert list(whole["status"].values) == list(killed["status"].values)
 
 
-def wait_for_more(folder: Path, process: subprocess.Popen[str]) -> None:
+def wait_for_more(folder, process):
     """Until one more member has ended."""
     before = len(list(folder.glob("members/*/record.json")))
     while len(list(folder.glob("members/*/record.json"))) == before:

@@ -1,7 +1,5 @@
 """Eddy currents in a run: exact heat in blocks of metal, the driving current, balances, symmetry, ranks, resuming."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +8,10 @@ from mpi4py import MPI
 
 from fem.constants import MU0
 from meshes.stack_mesh import build_stack_mesh
-from solvers.case.model import Case, load_case
+from solvers.case.model import load_case
 from solvers.errors import InputError
 from solvers.field.eddy import EddyProblem
-from solvers.field.problem import FieldProblem, FieldSolution, TransportCurrent
+from solvers.field.problem import FieldProblem, TransportCurrent
 from solvers.output import checkpoint
 from solvers.output.paraview import field_functions
 from solvers.simulation.events import PhaseEnded, Stepped
@@ -68,7 +66,7 @@ CHIP = [*CHIP_CELLS, "solver.ramp_step=0.25", "cycle.repeat=1", "physics.eddy=tr
 
 
 @pytest.fixture
-def case_file(shared_tmp_path: Path, comm: MPI.Intracomm) -> Path:
+def case_file(shared_tmp_path, comm):
     path = shared_tmp_path / "blocks.toml"
     if comm.rank == 0:
         path.write_text(BLOCKS, encoding="utf-8")
@@ -76,11 +74,11 @@ def case_file(shared_tmp_path: Path, comm: MPI.Intracomm) -> Path:
     return path
 
 
-def blocks(path: Path, *more: str) -> Case:
+def blocks(path, *more):
     return load_case(path, more)
 
 
-def block_power(thickness: float, resistivity: float, rate: float) -> float:
+def block_power(thickness, resistivity, rate):
     """Joule heat (W) of a block SIZE x SIZE whose field along y grows steadily: torsion of a rectangular bar."""
     odd = np.arange(1, 60, 2)
     series = float(np.sum(np.tanh(odd * np.pi * SIZE / (2 * thickness)) / odd**5))
@@ -88,14 +86,14 @@ def block_power(thickness: float, resistivity: float, rate: float) -> float:
     return rate**2 * thickness**2 / (12 * resistivity) * finite * SIZE**2 * thickness
 
 
-def run(sim: Simulation, phases: int = 1) -> Simulation:
+def run(sim, phases=1):
     for event in sim.run():
         if isinstance(event, PhaseEnded) and sim.clock.phase == phases:
             break
     return sim
 
 
-def test_heat_of_two_blocks_ends_in_the_right_one(case_file: Path) -> None:
+def test_heat_of_two_blocks_ends_in_the_right_one(case_file):
     # Known answer 8 with the finite width; the currents do not pass the barrier, each block has its own loops.
     sim = Simulation(blocks(case_file), MPI.COMM_SELF)
     start = sim.totals()
@@ -113,7 +111,7 @@ def test_heat_of_two_blocks_ends_in_the_right_one(case_file: Path) -> None:
     assert lost[1] == pytest.approx(exact["eddy upper"] * settled, rel=1e-2)
 
 
-def test_first_law_and_entropy_close(case_file: Path) -> None:
+def test_first_law_and_entropy_close(case_file):
     more = ["start=2 mK", "interface.lower|upper.conductance=1e-3", "cycle.phases.stay.duration=5 ms"]
     sim = Simulation(blocks(case_file, *COARSE, *more), MPI.COMM_SELF)
     start = sim.totals()
@@ -129,7 +127,7 @@ def test_first_law_and_entropy_close(case_file: Path) -> None:
 
 
 @pytest.mark.parametrize("ramp", [1.0, 100.0])
-def test_slow_ramps_lose_in_proportion_to_their_rate(case_file: Path, ramp: float) -> None:
+def test_slow_ramps_lose_in_proportion_to_their_rate(case_file, ramp):
     more = [*COARSE, f"cycle.phases.up.duration={ramp} s"]
     sim = run(Simulation(blocks(case_file, *more, "mesh.symmetry=full"), MPI.COMM_SELF))
     twice = run(Simulation(blocks(case_file, *more, f"cycle.phases.up.duration={2 * ramp} s"), MPI.COMM_SELF))
@@ -142,7 +140,7 @@ def test_slow_ramps_lose_in_proportion_to_their_rate(case_file: Path, ramp: floa
         )  # quarter: 4 x 4
 
 
-def test_decay_in_a_hold_turns_its_energy_into_heat(case_file: Path) -> None:
+def test_decay_in_a_hold_turns_its_energy_into_heat(case_file):
     more = [*COARSE, "solver.rtol=1e-6", "start=0.3 K", "cycle.phases.up.duration=10 ms"]
     sim = run(Simulation(blocks(case_file, *more), MPI.COMM_SELF))
     assert sim.eddy is not None
@@ -158,7 +156,7 @@ def test_decay_in_a_hold_turns_its_energy_into_heat(case_file: Path) -> None:
     assert left > 0.2 * lost / sim.scale
 
 
-def driven(comm: MPI.Intracomm) -> tuple[EddyProblem, FieldSolution, float]:
+def driven(comm):
     """Copper over a strip with current: a quarter of the chip; and half the length of the strip."""
     tagged = build_stack_mesh(coarse_stack(), comm)
     walls = [name for name in tagged.facet_names if name.startswith("box.") or name.endswith(".end+")]
@@ -175,7 +173,7 @@ def driven(comm: MPI.Intracomm) -> tuple[EddyProblem, FieldSolution, float]:
 
 
 @pytest.mark.mpi
-def test_current_is_the_drive_and_the_work_is_where_it_went(comm: MPI.Intracomm) -> None:
+def test_current_is_the_drive_and_the_work_is_where_it_went(comm):
     eddy, _, length = driven(comm)
     current, time = 1.2, MU0 * (3e-6) ** 2 / COPPER
     for dt in (0.02 * time, 0.02 * time, 0.1 * time, 0.1 * time):
@@ -189,7 +187,7 @@ def test_current_is_the_drive_and_the_work_is_where_it_went(comm: MPI.Intracomm)
 
 
 @pytest.mark.mpi
-def test_without_metal_the_current_is_twice_the_energy_over_the_phase(comm: MPI.Intracomm) -> None:
+def test_without_metal_the_current_is_twice_the_energy_over_the_phase(comm):
     eddy, still, _ = driven(comm)
     cells = still.tagged.cells("Nb", "Ta", "Cu")
     unit = still.flux_density(cells)
@@ -205,12 +203,12 @@ def test_without_metal_the_current_is_twice_the_energy_over_the_phase(comm: MPI.
 
 
 @pytest.fixture(scope="module")
-def alone() -> Simulation:
+def alone():
     return run(Simulation(load_case(CASES / "refrigerator.toml", CHIP), MPI.COMM_SELF))
 
 
 @pytest.mark.mpi
-def test_film_switches_alike_on_all_ranks(alone: Simulation, comm: MPI.Intracomm) -> None:
+def test_film_switches_alike_on_all_ranks(alone, comm):
     sim = run(Simulation(load_case(CASES / "refrigerator.toml", CHIP), comm))
     assert sim.switching is not None
     assert alone.switching is not None
@@ -220,13 +218,13 @@ def test_film_switches_alike_on_all_ranks(alone: Simulation, comm: MPI.Intracomm
     assert sim.totals().temperature[2] == pytest.approx(alone.totals().temperature[2], rel=1e-7)
 
 
-def test_quarter_and_whole_agree(alone: Simulation) -> None:
+def test_quarter_and_whole_agree(alone):
     sim = run(Simulation(load_case(CASES / "refrigerator.toml", [*CHIP, "mesh.symmetry=full"]), MPI.COMM_SELF))
     assert sim.ledger.lost["eddy load"] == pytest.approx(alone.ledger.lost["eddy load"], rel=2e-3)
     assert sim.totals().temperature[2] == pytest.approx(alone.totals().temperature[2], rel=1e-5)
 
 
-def test_current_of_a_run_is_its_drive(alone: Simulation) -> None:
+def test_current_of_a_run_is_its_drive(alone):
     assert alone.switching is not None
     assert alone.switching.pattern is not None
     field = alone.switching.pattern.solution
@@ -238,7 +236,7 @@ def test_current_of_a_run_is_its_drive(alone: Simulation) -> None:
     assert np.abs(written.mean(axis=1)).max() == pytest.approx(np.abs(inside).max(), rel=1e-9)
 
 
-def test_refused_step_changes_nothing() -> None:
+def test_refused_step_changes_nothing():
     sim = Simulation(load_case(CASES / "refrigerator.toml", CHIP), MPI.COMM_SELF)
     events = sim.run()
     while not isinstance(next(events), Stepped):
@@ -260,9 +258,7 @@ def test_refused_step_changes_nothing() -> None:
 
 
 @pytest.mark.mpi
-def test_resume_in_a_ramp_on_another_number_of_ranks(
-    case_file: Path, shared_tmp_path: Path, comm: MPI.Intracomm
-) -> None:
+def test_resume_in_a_ramp_on_another_number_of_ranks(case_file, shared_tmp_path, comm):
     sim = Simulation(blocks(case_file, *COARSE, "cycle.phases.up.duration=10 ms"), comm)
     events = sim.run()
     while sim.clock.drive < 0.5:
@@ -280,7 +276,7 @@ def test_resume_in_a_ramp_on_another_number_of_ranks(
         assert again.ledger.lost[name] == pytest.approx(heat, rel=1e-8), name
 
 
-def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
+def test_what_does_not_go_together_is_refused(tmp_path):
     with pytest.raises(InputError, match="which eddy currents hold back"):
         load_case(CASES / "refrigerator.toml", ["physics.eddy=true", "physics.overshoot=ramp"])
     path = tmp_path / "case.toml"

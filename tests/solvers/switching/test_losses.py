@@ -1,7 +1,5 @@
 """Heat that the field leaves in a film that switches: loops, energy balances, floors of the temperature."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +11,6 @@ from scipy.special import expit
 
 from fem.constants import LORENZ, MU0
 from fem.materials.library import get_material
-from fem.materials.material import Material
-from meshes.arrays import Floats
 from solvers.case.model import Case, load_case
 from solvers.cycles.run import run as run_case
 from solvers.errors import InputError
@@ -41,21 +37,21 @@ HEAVY = replace(TA, beta=1e7)
 class Loop:
     """One insulated column that goes through a cycle of the field, by the column law alone."""
 
-    def __init__(self, material: Material, temperature: float, limits: tuple[float, float], thickness: float | None):
+    def __init__(self, material, temperature, limits, thickness):
         self.material, self.limits, self.thickness = material, limits, thickness
         self.temperature, self.level = temperature, np.array([-LEVEL_LIMIT])
         self.heat = 0.0  # energy above that of switches at constant entropy
-        self.path: list[tuple[float, float]] = []  # field, normal fraction
+        self.path = []  # field, normal fraction
         self.reached, self.rose = np.array([np.nan]), True
 
-    def go(self, fields: Floats) -> None:
+    def go(self, fields):
         for H in fields:
             for _ in range(100):  # what has heated itself needs less field for the rest
                 if not self.switch(H):
                     break
             self.path.append((H, float(expit(self.level)[0])))
 
-    def switch(self, H: float) -> bool:
+    def switch(self, H):
         """Switch as far as a field has it at the entropy that the column has; whether it did."""
         material, f = self.material, expit(self.level)
         s = np.asarray(material.entropy(np.array([self.temperature]), f))
@@ -77,7 +73,7 @@ class Loop:
         self.heat += float(material.energy(self.temperature, new)[0] - material.energy(insulated, new)[0])
         return bool(np.abs(new - f)[0] > 1e-3)
 
-    def area(self) -> float:
+    def area(self):
         """mu0 times the area of the loop (J/m^3) of M = -(1 - f) H."""
         H, f = np.array(self.path).T
         magnetisation = -(1 - f) * H
@@ -85,7 +81,7 @@ class Loop:
 
 
 @pytest.mark.parametrize("thickness", [None, 0.2e-6])
-def test_loop_at_constant_temperature_dissipates_its_area(thickness: float | None) -> None:
+def test_loop_at_constant_temperature_dissipates_its_area(thickness):
     T = 2.0
     factor = 1.0 if thickness is None else float(TA.film_critical_field_factor(thickness, T))
     assert thickness is None or factor > 1.2
@@ -101,7 +97,7 @@ def test_loop_at_constant_temperature_dissipates_its_area(thickness: float | Non
 
 
 @pytest.mark.parametrize("limits", [(1.1, 0.8), (1.3, 0.95)])
-def test_work_of_an_insulated_loop_stays_in_the_film(limits: tuple[float, float]) -> None:
+def test_work_of_an_insulated_loop_stays_in_the_film(limits):
     # It heats itself while it switches, so that its critical field falls and the rest follows at once.
     loop = Loop(TA, 1.0, limits, None)
     ground, first = float(TA.critical_field(0.0)), limits[0] * float(TA.critical_field(1.0))
@@ -117,7 +113,7 @@ def test_work_of_an_insulated_loop_stays_in_the_film(limits: tuple[float, float]
     assert gained == pytest.approx(loop.area(), rel=5e-3)
 
 
-def test_without_hysteresis_an_insulated_loop_is_reversible() -> None:
+def test_without_hysteresis_an_insulated_loop_is_reversible():
     loop = Loop(TA, 1.0, (1.0, 1.0), None)
     ground = float(TA.critical_field(0.0))
     loop.go(ground * np.linspace(0.9, 1.1, 20))
@@ -125,7 +121,7 @@ def test_without_hysteresis_an_insulated_loop_is_reversible() -> None:
     assert loop.temperature == pytest.approx(1.0, rel=1e-10)
 
 
-def test_a_field_that_reverses_inside_the_loop_changes_nothing() -> None:
+def test_a_field_that_reverses_inside_the_loop_changes_nothing():
     loop = Loop(HEAVY, 2.0, (1.2, 0.9), None)
     critical = float(TA.critical_field(2.0))
     loop.go(critical * np.linspace(1.18, 1.2001, 10))
@@ -140,11 +136,11 @@ def test_a_field_that_reverses_inside_the_loop_changes_nothing() -> None:
 # ---- whole runs ----------------------------------------------------------------------------------
 
 
-def coarse(*more: str) -> Case:
+def coarse(*more):
     return load_case(CASES / "refrigerator.toml", [*COARSE, *more])
 
 
-def after(case: Case, phases: int, comm: MPI.Intracomm) -> Simulation:
+def after(case, phases, comm):
     """A run after its first phases."""
     sim = Simulation(case, comm)
     for _ in sim.run():
@@ -153,7 +149,7 @@ def after(case: Case, phases: int, comm: MPI.Intracomm) -> Simulation:
     return sim
 
 
-def balances_close(sim: Simulation, start: Simulation, entropy_rel: float = 1e-9) -> None:
+def balances_close(sim, start, entropy_rel=1e-9):
     now, then, ledger = sim.totals(), start.totals(), sim.ledger
     energy = float((now.energy - then.energy).sum())
     given = sum(ledger.bath.values())
@@ -165,7 +161,7 @@ def balances_close(sim: Simulation, start: Simulation, entropy_rel: float = 1e-9
 
 
 @pytest.mark.parametrize("step", [0.25, 0.1])
-def test_overshoot_is_a_floor_for_the_film(step: float) -> None:
+def test_overshoot_is_a_floor_for_the_film(step):
     # physics: floor sqrt(2 mu0 Hc^2 h / gamma), 1 mK for h = 5e-8, in however many steps the drive rises.
     film = after(coarse(f"solver.ramp_step={step}"), 1, MPI.COMM_SELF)
     sim = after(coarse(f"solver.ramp_step={step}", "physics.overshoot=5e-8"), 1, MPI.COMM_SELF)
@@ -178,7 +174,7 @@ def test_overshoot_is_a_floor_for_the_film(step: float) -> None:
     balances_close(sim, Simulation(coarse(), MPI.COMM_SELF))
 
 
-def test_overshoot_of_a_film_of_a_square_centimetre() -> None:
+def test_overshoot_of_a_film_of_a_square_centimetre():
     case = Case.model_validate(
         {
             "start": 0.2,
@@ -199,7 +195,7 @@ def test_overshoot_of_a_film_of_a_square_centimetre() -> None:
     assert float(sim.totals().temperature[0]) == pytest.approx(np.sqrt(ideal**2 + 2 * loss / TA.gamma), rel=2e-3)
 
 
-def test_overshoot_follows_from_ramp_and_thickness() -> None:
+def test_overshoot_follows_from_ramp_and_thickness():
     # Chip: the current I rises by 2.4 A in 10 s, and a column that switches at I is passed at (dI/dt) / I over Hc.
     sim = Simulation(coarse("physics.overshoot='ramp'", "cycle.phases.magnetise.duration=10 s"), MPI.COMM_SELF)
     seen = [(0.0, 0.0)]
@@ -224,16 +220,16 @@ def test_overshoot_follows_from_ramp_and_thickness() -> None:
     assert slow.ledger.lost["overshoot"] == pytest.approx(0.1 * sim.ledger.lost["overshoot"], rel=1e-6)
 
 
-def test_mean_overshoot_is_that_of_the_quasi_steady_front() -> None:
+def test_mean_overshoot_is_that_of_the_quasi_steady_front():
     # X dX/dt = D r t up, (d/2 - X grows) down: mean of r t over the volume that is passed.
     assert TA.resistivity is not None
     diffusivity, half, rate = TA.resistivity / MU0, 0.3e-3, 2.0
     grow = np.sqrt(diffusivity * rate)
 
-    def up(position: float) -> float:
+    def up(position):
         return rate * position / grow
 
-    def down(position: float) -> float:
+    def down(position):
         return rate * np.sqrt(half**2 - position**2) / grow
 
     ways = np.array([True, False])
@@ -243,7 +239,7 @@ def test_mean_overshoot_is_that_of_the_quasi_steady_front() -> None:
 
 
 @pytest.mark.mpi
-def test_hysteresis_in_a_run_on_any_number_of_ranks() -> None:
+def test_hysteresis_in_a_run_on_any_number_of_ranks():
     results = []
     for comm in (MPI.COMM_WORLD, MPI.COMM_SELF)[: MPI.COMM_WORLD.size]:
         case = coarse(*WIDE, "physics.hysteresis=[1.001, 0.95]", "physics.overshoot=1e-7")
@@ -261,14 +257,14 @@ def test_hysteresis_in_a_run_on_any_number_of_ranks() -> None:
     np.testing.assert_allclose(results[0], results[-1], rtol=1e-7)
 
 
-def test_hysteresis_is_a_floor_for_the_film() -> None:
+def test_hysteresis_is_a_floor_for_the_film():
     # In a film whose heat spreads while it switches T ds = A df, and so f T dT/df + T^2 = A / gamma: T^2 = A / gamma.
     sim = after(coarse("physics.hysteresis=[1.0001, 1.0]"), 1, MPI.COMM_SELF)
     loss = 0.5 * MU0 * float(TA.critical_field(0.0)) ** 2 * (1.0001**2 - 1)
     assert float(sim.totals().temperature[1]) == pytest.approx(np.sqrt(loss / TA.gamma), rel=2e-3)
 
 
-def test_a_film_holds_its_fraction_while_the_drive_is_inside_the_loop() -> None:
+def test_a_film_holds_its_fraction_while_the_drive_is_inside_the_loop():
     case = coarse("physics.hysteresis=[1.02, 0.85]", "solver.ramp_step=0.05")
     values = case.model_dump()
     values["cycle"]["phases"] = [{"name": "magnetise", "table": [[0, 0], [1e-3, 0.86], [2e-3, 0.82]], "duration": 2e-3}]
@@ -288,7 +284,7 @@ def test_a_film_holds_its_fraction_while_the_drive_is_inside_the_loop() -> None:
 # ---- the published refrigerator ------------------------------------------------------------------
 
 
-def copper(name: str, folder: Path, cycles: int) -> list[float]:
+def copper(name, folder, cycles):
     """Copper after each cycle, with four columns of cells (Biot number 1e-7)."""
     changes = [*SQUARE_CELLS, *NO_PICTURES, f"cycle.repeat={cycles}"]
     case = load_case(CASES / "limits" / f"{name}.toml", changes)
@@ -299,9 +295,7 @@ def copper(name: str, folder: Path, cycles: int) -> list[float]:
 @pytest.mark.parametrize(
     ("name", "start", "cycles", "factor"), [("overshoot", 0.01, 14, 2 * 5e-8), ("hysteresis", 0.2, 4, 1e-3)]
 )
-def test_copper_comes_down_to_the_floor_of_the_film(
-    name: str, start: float, cycles: int, factor: float, tmp_path: Path
-) -> None:
+def test_copper_comes_down_to_the_floor_of_the_film(name, start, cycles, factor, tmp_path):
     # Two bodies, linear in u = T^2: each cycle the film starts at its floor and takes 20 s of heat from the copper.
     found = copper(name, tmp_path / "out", cycles)
     floor = factor * MU0 * float(TA.critical_field(0.0)) ** 2 / TA.gamma
@@ -315,7 +309,7 @@ def test_copper_comes_down_to_the_floor_of_the_film(
     assert name != "overshoot" or np.sqrt(u) == pytest.approx(1e-3, rel=0.03)
 
 
-def test_overshoot_by_the_ramp_needs_a_resistivity() -> None:
+def test_overshoot_by_the_ramp_needs_a_resistivity():
     with pytest.raises(InputError, match='"ramp" needs the resistivity of layer 2'):
         load_case(
             CASES / "refrigerator.toml",

@@ -1,7 +1,5 @@
 """Nuclear spins in the heat problem and in runs: accuracy, balances, demagnetisation, and the magnetised film."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import replace
 from pathlib import Path

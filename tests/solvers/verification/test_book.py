@@ -1,15 +1,9 @@
 """The laws' rows, and how rows are judged and written."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from mpi4py import MPI
 
 from fem.materials.library import get_material
 from fem.materials.material import Material
@@ -21,7 +15,7 @@ from solvers.verification.laws.rows import NAMES, law_rows
 from solvers.verification.report import Row
 
 
-def test_laws_agree_with_quadrature() -> None:
+def test_laws_agree_with_quadrature():
     rows = law_rows()
     assert [row for row in rows if not row.passed] == []
     told = {name: {row.quantity for row in rows if row.case == f"laws of {name}"} - {"mu0 Hc(0), mT"} for name in NAMES}
@@ -42,12 +36,10 @@ def test_laws_agree_with_quadrature() -> None:
         ("critical_field", materials._field_rows),
     ],
 )
-def test_a_law_that_is_wrong_by_1e_4_fails(
-    law: str, rows_of: Callable[[Material], list[Row]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_law_that_is_wrong_by_1e_4_fails(law, rows_of, monkeypatch):
     right = getattr(Material, law)
 
-    def wrong(material: Material, T: Any, *fraction: Any) -> Any:
+    def wrong(material, T, *fraction):
         # The superconductor only, so that ratios of the two states show it.
         factor = np.where(np.equal(fraction[0], 1.0), 1.0, 1.0001) if fraction else 1.0001
         return right(material, T, *fraction) * factor
@@ -56,13 +48,13 @@ def test_a_law_that_is_wrong_by_1e_4_fails(
     assert not all(row.passed for row in rows_of(get_material("Al")))
 
 
-def test_split_step_and_cycle_in_time(comm: MPI.Intracomm) -> None:
+def test_split_step_and_cycle_in_time(comm):
     rows = cycle_rows(comm)
     assert len(rows) == 4
     assert [row for row in rows if not row.passed] == []
 
 
-def test_rows_can_fail(tmp_path: Path) -> None:
+def test_rows_can_fail(tmp_path):
     good = Row("a", "x", 2.0, 2.001, 1e-3)
     wrong = Row("a", "x", 2.0, 2.1, 1e-3)
     slow = Row("a", "x", 2.0, 2.0, 1e-3, order=1.0, expected_order=2.0)

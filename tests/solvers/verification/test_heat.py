@@ -1,7 +1,5 @@
 """The heat rows of the verification book must pass, on any number of ranks."""
 
-from __future__ import annotations
-
 import pytest
 from mpi4py import MPI
 

@@ -17,6 +17,7 @@ from solvers.errors import ComputationError
 from solvers.field.problem import FieldProblem
 from solvers.field.solution import FieldSolution
 from solvers.heat.storage import MIXED, evening_time
+from solvers.switching.across import CurveAcross, stands_across
 from solvers.switching.columns import Columns, Film
 from solvers.switching.curve import Thresholds, TransitionCurve
 from solvers.switching.numbering import ColumnNumbers
@@ -62,6 +63,10 @@ class FilmEquilibrium:
         tolerance: mean change of f at which field and fraction agree.
         observer: see `TransitionCurve`.
         nothing: what the observer sees where there is no field.
+
+    Attributes:
+        across: whether the drive is a field across the films.
+        film_transition: whether films switch at more than Hc: not in a field across them.
     """
 
     def __init__(
@@ -82,7 +87,8 @@ class FilmEquilibrium:
         self.problem, self.space, self.films, self.columns = problem, space, tuple(films), tuple(columns)
         self.numbers = ColumnNumbers(columns, problem.tagged.length_unit, problem.comm)
         self.share, self.width, self.tolerance, self.observer = share, width, tolerance, observer
-        self.film_transition, self.limits = film_transition, hysteresis or (1.0, 1.0)
+        self.across, self.limits = stands_across(problem), hysteresis or (1.0, 1.0)
+        self.film_transition = film_transition and not self.across
         self._screening = screening
         self.nothing = nothing
         self._curves: dict[tuple[int, ...], TransitionCurve] = {}
@@ -251,7 +257,7 @@ class FilmEquilibrium:
             thresholds = Thresholds(
                 np.array(field), factor, 2 * self.width / factor**2, np.array(half) / np.array(own), np.array(own)
             )
-            self._curves[key] = TransitionCurve(
+            self._curves[key] = (CurveAcross if self.across else TransitionCurve)(
                 self.problem,
                 self.columns,
                 self.numbers,

@@ -55,7 +55,7 @@ class Films:
         nothing: Floats | None = None,
     ) -> None:
         self.problem, self.space, self.films = problem, space, tuple(films)
-        self.film_transition, self.hysteresis = film_transition, hysteresis
+        self.hysteresis = hysteresis
         self.materials = {film.layer: film.material for film in films}
         screened = problem.tagged.cells(*(film.group for film in films))
         self.columns = [Columns(film, problem, space, screened) for film in films if film.switches]
@@ -179,7 +179,7 @@ class Films:
 
     def film_thickness(self, film: Film) -> float | None:
         """Thickness (m) that raises the transition field of a film; None: it has that of the bulk."""
-        return film.thickness if self.film_transition else None
+        return film.thickness if self.equilibrium.film_transition else None
 
     # ---- cells -----------------------------------------------------------------------------------
     def screening(self, level: Floats, depths: tuple[float, ...]) -> Floats:

@@ -16,7 +16,7 @@ from solvers.field.problem import FieldProblem
 from solvers.field.solution import FieldSolution
 from solvers.switching.columns import Film
 from solvers.switching.eddy_currents import EddyCurrents
-from solvers.switching.equilibrium import fraction_level
+from solvers.switching.equilibrium import LEVEL_LIMIT, fraction_level
 from solvers.switching.films import Films
 from solvers.switching.following import Following
 from solvers.switching.pattern import FilmState, Pattern
@@ -112,6 +112,8 @@ class Switching(Films):
 
     def _solver(self, level: Floats, depths: tuple[float, ...]) -> Callable[[], FieldSolution]:
         """Solves for the field of a unit of the drive when it is asked for."""
+        if self.equilibrium.across:  # nothing screens it
+            level = np.full_like(level, LEVEL_LIMIT)
 
         def solve() -> FieldSolution:
             if self._solved is not None and self._solved[1] == depths:

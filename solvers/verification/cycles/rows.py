@@ -13,6 +13,7 @@ from meshes.arrays import Floats
 from solvers.case.model import Case
 from solvers.heat.storage import change_to
 from solvers.simulation.simulation import Simulation
+from solvers.verification.cycles.states import field_across
 from solvers.verification.heat.block import AREA, Block, metal
 from solvers.verification.report import Row
 
@@ -34,7 +35,7 @@ def cycle_rows(comm: MPI.Intracomm) -> list[Row]:
         found = _ramp(comm, ta, cu, (cold, hot), (start, end), STEPS)
         quantity = f"T of the copper (K), {STEPS} steps"
         rows.append(Row(f"ramp: {case}", quantity, exact, found, tolerance))
-    return [*rows, *_whole_cycle(comm)]
+    return [*rows, *field_across(comm), *_whole_cycle(comm)]
 
 
 def _whole_cycle(comm: MPI.Intracomm) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,6 +20,7 @@ def graded_nodes(
     growth: float = 1.5,
     cap: float = math.inf,
     give: float = 1.0,
+    cells: int | None = None,
 ) -> Floats:
     """Nodes on [0, length].
 
@@ -34,12 +36,14 @@ def graded_nodes(
         cap: Largest cell.
         give: Factor by which the first and the last cell may be larger if that saves a cell; growth and cap still
             hold.
+        cells: Number of cells, in place of the one that the bounds ask for: these are then met as far as it allows,
+            and the nodes follow the length and the bounds without a jump.
 
     Returns:
         Ascending nodes, shape (cells + 1,), from exactly 0 to exactly `length`.
     """
     bounds = [bound for bound in (first, last) if bound is not None]
-    if length <= min([give * bound for bound in bounds] + [cap]):
+    if cells is None and length <= min([give * bound for bound in bounds] + [cap]):
         return np.array([0.0, length])
     slope = math.log(growth)
     to_ramp = slope / (growth - 1)  # the ramp starts below the size of its first cell
@@ -52,9 +56,11 @@ def graded_nodes(
         return pieces, np.concatenate([[0.0], np.cumsum(counts)])
 
     pieces, total = ramps(1.0)
-    cells = max(1, math.ceil(total[-1] - ROUNDING))
-    if cells > 1 and ramps(give)[1][-1] <= cells - 1:
-        cells -= 1
+    if cells is None:
+        cells = max(1, math.ceil(total[-1] - ROUNDING))
+        if cells > 1 and ramps(give)[1][-1] <= cells - 1:
+            cells -= 1
+    if total[-1] - ROUNDING > cells:
         low, high = 1.0, give
         while high - low > ROUNDING:
             middle = (low + high) / 2
@@ -72,9 +78,9 @@ def graded_nodes(
 
 
 def _pieces(length: float, start: float, end: float, slope: float, cap: float) -> list[Piece]:
-    """Linear pieces of the cell size; none where it is infinite."""
+    """Linear pieces of the cell size; one cell where it is infinite."""
     if math.isinf(start) and math.isinf(end):
-        return [] if math.isinf(cap) else [(0.0, length, cap, 0.0)]
+        return [(0.0, length, min(cap, length), 0.0)]
 
     def clip(s: float) -> float:
         return min(max(s, 0.0), length)
@@ -97,6 +103,7 @@ def graded_axis(
     caps: Floats,
     growth: float,
     give: float,
+    cells: Sequence[int] | None = None,
 ) -> list[Floats]:
     """Nodes of an axis that is cut into segments by lines, graded from every line.
 
@@ -106,6 +113,7 @@ def graded_axis(
         caps: Largest cell of each segment, infinity where there is none, shape (n - 1,).
         growth: Largest ratio of neighbouring cells within a segment.
         give: Factor by which a cell at a line may exceed its wanted size if that saves a cell.
+        cells: Number of cells of each segment, shape (n - 1,); None: as many as the sizes ask for.
 
     Returns:
         For every segment its ascending nodes, ends included and bitwise equal to the lines.
@@ -121,7 +129,8 @@ def graded_axis(
     segments = []
     for i, length in enumerate(lengths):
         first, last = (float(h) if np.isfinite(h) else None for h in at_lines[i : i + 2])
-        nodes = lines[i] + graded_nodes(float(length), first, last, growth, float(caps[i]), give)
+        count = None if cells is None else cells[i]
+        nodes = lines[i] + graded_nodes(float(length), first, last, growth, float(caps[i]), give, count)
         nodes[-1] = lines[i + 1]
         segments.append(nodes)
     return segments

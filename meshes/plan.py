@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from meshes.arrays import Bools, Floats
 from meshes.grading import graded_axis, graded_nodes
-from meshes.stack import LayerGeometry, StackGeometry
+from meshes.stack import CellCounts, LayerGeometry, StackGeometry
 
 LENGTH_UNIT = 1e-6  # m per unit of the mesh: 2 nm beside 100 um stays clear of Gmsh's tolerances
 VACUUM = "vacuum"
@@ -60,6 +61,14 @@ class Plan:
     def columns(self) -> int:
         """Number of columns of cells."""
         return sum(len(s) - 1 for s in self.x) * sum(len(s) - 1 for s in self.y)
+
+    @property
+    def cells(self) -> CellCounts:
+        """Numbers of cells of the segments and levels."""
+        x, y, z = (
+            tuple(len(nodes) - 1 for nodes in axis) for axis in (self.x, self.y, [slab.nodes for slab in self.slabs])
+        )
+        return CellCounts(x, y, z)
 
     def cell_names(self) -> dict[str, int]:
         """Tags of the cell groups: layers and barriers from bottom to top, then the vacuum."""
@@ -113,7 +122,11 @@ class Plan:
 
 
 def plan_stack(stack: StackGeometry) -> Plan:
-    """Choose the nodes along x, y and z and name the blocks between them."""
+    """Choose the nodes along x, y and z and name the blocks between them.
+
+    Raises:
+        ValueError: The stack's numbers of cells are for another number of segments or levels.
+    """
     x, y = (_lateral_nodes(stack, axis) for axis in (0, 1))
     slabs = _slabs(stack)
     groups = np.full((len(x), len(y), len(slabs)), VACUUM, dtype=object)
@@ -153,6 +166,8 @@ def _lateral_nodes(stack: StackGeometry, axis: int) -> list[Floats]:
     if len(centres) == 1:
         edges |= centres  # a symmetric stack gets a symmetric mesh, four times that of its quarter
     lines = np.array(sorted(edges))
+    counts = None if stack.cells is None else (stack.cells.x, stack.cells.y)[axis]
+    _check_counts(counts, len(lines) - 1, "xy"[axis], "segments between edges")
     sizes = np.full(len(lines), np.inf)
     caps = np.full(len(lines) - 1, np.inf)
     middles = (lines[:-1] + lines[1:]) / 2
@@ -165,21 +180,34 @@ def _lateral_nodes(stack: StackGeometry, axis: int) -> list[Floats]:
             cap = max(cap, CONDUCTOR_CELL * layer.size[0] / LENGTH_UNIT)
         inside = (middles > a) & (middles < b)
         caps[inside] = np.minimum(caps[inside], cap)
-    return graded_axis(lines, sizes, caps, stack.lateral_growth, LATERAL_GIVE)
+    return graded_axis(lines, sizes, caps, stack.lateral_growth, LATERAL_GIVE, counts)
 
 
-def _vacuum_nodes(depth: float, neighbour: float) -> Floats:
+def _check_counts(counts: Sequence[int] | None, wanted: int, axis: str, what: str) -> None:
+    if counts is not None and len(counts) != wanted:
+        raise ValueError(f"{len(counts)} numbers of cells along {axis} for {wanted} {what}")
+
+
+def _vacuum_nodes(depth: float, neighbour: float, cells: int | None) -> Floats:
     """Nodes (um) from a face of the stack outward, beside a cell of thickness `neighbour` (m); two cells or more."""
     first = VACUUM_GROWTH * neighbour / LENGTH_UNIT
-    return graded_nodes(depth, first, growth=VACUUM_GROWTH, cap=depth / 2, give=VACUUM_GROWTH)
+    return graded_nodes(depth, first, growth=VACUUM_GROWTH, cap=depth / 2, give=VACUUM_GROWTH, cells=cells)
 
 
 def _slabs(stack: StackGeometry) -> list[Slab]:
-    """Storeys from bottom to top; z = 0 is the lowest face of the stack."""
+    """Levels from bottom to top; z = 0 is the lowest face of the stack."""
     lowest, highest = stack.layers[0], stack.layers[-1]
+    levels = 2 + len(stack.layers) + len(stack.barriers)
+    counts = None if stack.cells is None else stack.cells.z
+    _check_counts(counts, levels, "z", "levels, the vacuum below and above included")
+
+    def count() -> int | None:
+        return None if counts is None else counts[len(slabs)]
+
+    slabs: list[Slab] = []
     depth = _um(stack.padding)
-    below = _vacuum_nodes(depth, lowest.bottom_cell)
-    slabs = [Slab(VACUUM, None, -below[::-1])]
+    below = _vacuum_nodes(depth, lowest.bottom_cell, count())
+    slabs.append(Slab(VACUUM, None, -below[::-1]))
     z = 0.0
 
     def add(group: str, footprint: list[tuple[float, float]], nodes: Floats) -> None:
@@ -193,17 +221,18 @@ def _slabs(stack: StackGeometry) -> list[Slab]:
         footprint = [_interval(layer, axis, stack.quarter) for axis in (0, 1)]
         if i - 1 in stack.barriers:
             common = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(previous, footprint, strict=True)]
-            add(layer.name + BARRIER, common, np.array([0.0, _um(stack.barriers[i - 1])]))
+            add(layer.name + BARRIER, common, graded_nodes(_um(stack.barriers[i - 1]), cells=count()))
         nodes = graded_nodes(
             _um(layer.thickness),
             layer.bottom_cell / LENGTH_UNIT,
             layer.top_cell / LENGTH_UNIT,
             layer.growth,
             layer.largest_cell / LENGTH_UNIT,
+            cells=count(),
         )
         add(layer.name, footprint, nodes)
         previous = footprint
     gap = _um(stack.padding if stack.return_plane is None else stack.return_plane)
-    above = _vacuum_nodes(gap, highest.top_cell)
+    above = _vacuum_nodes(gap, highest.top_cell, count())
     slabs.append(Slab(VACUUM, None, z + above))
     return slabs

@@ -86,6 +86,21 @@ class LayerGeometry:
 
 
 @dataclass(frozen=True)
+class CellCounts:
+    """Numbers of cells that stay while lengths change.
+
+    Attributes:
+        x: Cells of each segment between two neighbouring edges along x, and between the outer ones and the walls.
+        y: The same along y.
+        z: Cells through each level from bottom to top: vacuum, layers and barriers, vacuum.
+    """
+
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+    z: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class StackGeometry:
     """Layers on top of each other in a vacuum box. All lengths in metres.
 
@@ -99,6 +114,7 @@ class StackGeometry:
         return_plane: Distance (m) from the top face of the top layer to the lid of the box; None for padding.
         quarter: Keep x >= 0 and y >= 0 only; every centre must be the origin.
         lateral_growth: Largest ratio of the lateral sizes of neighbouring cells.
+        cells: Numbers of cells, in place of those that the wanted sizes ask for.
     """
 
     layers: tuple[LayerGeometry, ...]
@@ -108,6 +124,7 @@ class StackGeometry:
     return_plane: float | None
     quarter: bool
     lateral_growth: float = 1.6
+    cells: CellCounts | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts fit together.

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, GetCoreSchemaHandler, StrictBool, model_validator
 from pydantic_core import CoreSchema, core_schema
 
-from solvers.case.base import Block, list_of, raise_problems
+from solvers.case.base import Block, at_most, list_of, raise_problems
 from solvers.case.quantities import (
     Bytes,
+    Count,
     Duration,
     Length,
     PositiveNumber,
@@ -208,6 +209,19 @@ class PhysicsBlock(Block):
         return self
 
 
+_Cells = Annotated[list[Annotated[int, Count(maximum=1000)]], at_most(1000, "numbers of cells")]
+
+
+class CellsBlock(Block):
+    """Numbers of cells, in place of those that the cell sizes ask for: lengths may change, and nodes move with them."""
+
+    x: _Cells = Field(description="Cells along x of each segment between edges of layers, centre lines and walls (-)")
+    y: _Cells = Field(description="The same along y (-)")
+    z: _Cells = Field(
+        description="Cells through each level from bottom to top: vacuum, layers with the barriers between, vacuum (-)"
+    )
+
+
 class MeshSettings(Block):
     """Cell sizes; the defaults resolve the penetration depth."""
 
@@ -238,6 +252,11 @@ class MeshSettings(Block):
     padding: Length | None = Field(
         default=None,
         description="Vacuum around the stack up to the wall of the box (m); left out: automatic",
+    )
+    cells: CellsBlock | None = Field(
+        default=None,
+        description="Numbers of cells that stay while lengths change, written by `coldstack optimise`; left out: from "
+        "the sizes",
     )
 
 

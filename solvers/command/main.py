@@ -190,7 +190,7 @@ def mesh(
     checked = checked_case(comm, case, changes or [], folder)
     from meshes.export import export_mesh
     from meshes.stack_mesh import build_stack_mesh
-    from solvers.simulation.build import stack_geometry
+    from solvers.simulation.geometry import stack_geometry
     from solvers.simulation.resolution import resolution
 
     stack = stack_geometry(checked)

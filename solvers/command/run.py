@@ -77,7 +77,7 @@ def checked_case(comm: MPI.Intracomm, file: Path, changes: list[str], folder: Pa
         return load_case(file, changes)
 
     case = on_first_rank(comm, check)
-    from solvers.simulation.build import stack_geometry  # imports PETSc, which must start on all ranks together
+    from solvers.simulation.geometry import stack_geometry
 
     try:
         stack_geometry(case)

@@ -1,4 +1,4 @@
-"""From a case to the objects that compute it: geometry, materials, contacts, baths, loads and films."""
+"""From a case to the objects that compute it: contacts, baths, loads, films and the field; see also `geometry`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from fem.interfaces.markers import Ideal, Perfect
 from fem.materials.material import Material
 from fem.materials.two_temperatures import electrons, lattice, lattice_name
 from meshes.arrays import Floats
-from meshes.stack import LayerGeometry, StackGeometry
+from meshes.stack import StackGeometry
 from meshes.tagged import TaggedMesh
 from solvers.case.blocks import BathBlock, InterfaceBlock, LoadBlock
-from solvers.case.materials import layer_material
 from solvers.case.model import Case
 from solvers.field.problem import AppliedField, FieldProblem, TransportCurrent
 from solvers.heat.problem import Bath, Contact, HeatLayer, HeatProblem, Source
 from solvers.heat.two_temperatures import coupling, reached, touching
+from solvers.simulation.geometry import layer_groups, materials
 from solvers.switching.columns import Film
 from solvers.switching.eddy_currents import Conductor, EddyCurrents
 from solvers.switching.spin_fields import SpinFields
@@ -26,99 +26,11 @@ from solvers.switching.switching import Switching
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
-# Automatic cell sizes: fractions of the narrowest footprint laterally, of the thickness vertically, and the distance
-# of the walls in widths of the widest footprint (design trials: 0.3 % of the surface field).
-EDGE_FRACTION, INTERIOR_FRACTION, NORMAL_FRACTION, LARGEST_FRACTION = 1 / 28, 1 / 9, 1 / 8, 1 / 4
-PADDING_WIDTHS = 10.0
-# Thinnest barrier that eddy currents allow, over the thinner of its neighbours: the gauge of a block of metal that
-# nothing but a thinner one connects drowns in round-off.
-EDDY_BARRIER = 1e-3
-
-
-def materials(case: Case) -> list[Material]:
-    """Material of each layer, overrides applied."""
-    return [layer_material(layer, case.material, case.physics) for layer in case.layer]
-
-
-def design_depth(material: Material, temperature: float) -> float:
-    """Penetration depth (m) for which cells are made: that at a temperature (K), or at T = 0 if that is normal."""
-    depth = float(material.penetration_depth(temperature))
-    return depth if np.isfinite(depth) else float(material.penetration_depth(0.0))
-
 
 def without_field(heat: HeatProblem) -> Floats:
     """Normal fraction at the nodes without a field, (n_local,): 0 in superconductors (above Tc it is alike)."""
     normal = np.array([0.0 if law.superconducting else 1.0 for law in heat.materials])
     return np.asarray(normal[heat.space.layer])
-
-
-def is_quarter(case: Case) -> bool:
-    """Whether the case is computed on a quarter of the stack."""
-    return case.mesh.symmetry != "full" and not case.symmetry_obstacles()
-
-
-def stack_geometry(case: Case) -> StackGeometry:
-    """Geometry and cell sizes of a case's stack."""
-    names = [layer.name for layer in case.layer]
-    laws = materials(case)
-    screened = [material.superconducting for material in laws]
-    conducts = [material.resistivity is not None for material in laws]
-    narrow = min(min(layer.size) for layer in case.layer)
-    edge = case.mesh.edge_cell or narrow * EDGE_FRACTION
-    interior = case.mesh.interior_cell or narrow * INTERIOR_FRACTION
-    layers = []
-    for layer, material, superconducting in zip(case.layer, laws, screened, strict=True):
-        cell = layer.thickness * NORMAL_FRACTION
-        if superconducting:
-            cell = min(layer.thickness / 4, case.mesh.surface_cell * design_depth(material, case.start))
-        layers.append(
-            LayerGeometry(
-                name=layer.name,
-                thickness=layer.thickness,
-                size=layer.size,
-                center=layer.center,
-                bottom_cell=cell,
-                top_cell=cell,
-                growth=case.mesh.growth,
-                largest_cell=case.mesh.largest_cell or layer.thickness * LARGEST_FRACTION,
-                edge_cell=edge,
-                interior_cell=interior,
-            )
-        )
-    # Between two superconductors one layer of cells without a London term stops the supercurrent. Eddy currents do not
-    # pass a tunnel barrier either: 20 mOhm, say, against 0.1 uOhm around a block of copper.
-    eddy = case.physics.eddy
-    barriers = {
-        k: max(case.mesh.barrier, EDDY_BARRIER * min(layers[k].thickness, layers[k + 1].thickness) if eddy else 0.0)
-        for k in range(len(layers) - 1)
-        if (screened[k] and screened[k + 1])
-        or (eddy and conducts[k] and conducts[k + 1] and not _welded(case.interface_above(k)))
-    }
-    conductor = case.drive.current_through if case.drive else None
-    wide = max(max(layer.size) if conductor != layer.name else layer.size[1] for layer in case.layer)
-    return StackGeometry(
-        layers=tuple(layers),
-        barriers=barriers,
-        conductor=conductor if conductor in names else None,
-        padding=case.mesh.padding or PADDING_WIDTHS * wide,
-        return_plane=case.drive.return_plane if case.drive else None,
-        quarter=is_quarter(case),
-        lateral_growth=case.mesh.lateral_growth,
-    )
-
-
-def _welded(block: InterfaceBlock) -> bool:
-    """Whether two layers are one piece of metal, electrically too: an ideal heat switch conducts heat only."""
-    return block.contact == "perfect" and block.conducts_in is None
-
-
-def layer_groups(stack: StackGeometry) -> dict[str, list[str]]:
-    """Cell groups of each layer in the heat problem: a barrier belongs to the layer above it."""
-    groups = {layer.name: [layer.name] for layer in stack.layers}
-    for k in stack.barriers:
-        name = stack.layers[k + 1].name
-        groups[name].append(f"{name}.barrier")
-    return groups
 
 
 @dataclass(frozen=True)

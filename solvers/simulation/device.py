@@ -16,6 +16,7 @@ from solvers.case.model import Case
 from solvers.heat.network import ActiveNetwork
 from solvers.heat.stepper import HeatStepper
 from solvers.simulation import build
+from solvers.simulation.geometry import stack_geometry
 from solvers.simulation.ledger import Ledger, Totals
 from solvers.simulation.state import Clock, Counters, RunState
 from solvers.switching.eddy_currents import EddyCurrents
@@ -43,7 +44,7 @@ class Device:
         self.case, self.comm = case, comm
         self.timings: dict[str, float] = {}
         with self.timed("mesh"):
-            self.stack = build.stack_geometry(case)
+            self.stack = stack_geometry(case)
             self.tagged = build_stack_mesh(self.stack, comm)
         with self.timed("setup"):
             self.heat, self.gates = build.heat_problem(case, self.tagged, self.stack)

@@ -11,7 +11,7 @@ from meshes.plan import LENGTH_UNIT, Plan, plan_stack
 from meshes.stack import LayerGeometry, StackGeometry
 from meshes.text import metres
 from solvers.case.model import Case
-from solvers.simulation import build
+from solvers.simulation import geometry
 
 COARSE = 0.5  # cells thicker than this part of the penetration depth do not show how the field falls
 
@@ -67,7 +67,7 @@ def resolution(case: Case, stack: StackGeometry) -> list[Resolution]:
     """
     plan = plan_stack(stack)
     out = []
-    for layer, material in zip(stack.layers, build.materials(case), strict=True):
+    for layer, material in zip(stack.layers, geometry.materials(case), strict=True):
         if not material.superconducting:
             continue
         heights = np.diff(next(slab.nodes for slab in plan.slabs if slab.group == layer.name))
@@ -75,7 +75,7 @@ def resolution(case: Case, stack: StackGeometry) -> list[Resolution]:
             Resolution(
                 layer=layer.name,
                 thickness=layer.thickness,
-                penetration_depth=build.design_depth(material, case.start),
+                penetration_depth=geometry.design_depth(material, case.start),
                 surface_cell=LENGTH_UNIT * float(max(heights[0], heights[-1])),
                 edge_cell=_edge_cell(plan, stack, layer),
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, PlainValidator, StrictBool, ValidationError, model_validator
 
 from solvers.case.base import Block
 from solvers.case.messages import Keys, describe, problems_of
@@ -101,6 +101,11 @@ class VariedCase(Block):
     set: dict[str, Any] = Field(default={}, description="Changes to the case for all members, keys as for --set")
     vary: dict[str, Values] = Field(
         default={}, description="What varies, keys as for --set: lists, linear or log ranges; all are combined"
+    )
+    moving_mesh: StrictBool = Field(
+        default=False,
+        description="All members have the same number of cells, and nodes move with the lengths that vary, so that "
+        "results follow them smoothly (true or false)",
     )
     collect: dict[str, str] = Field(
         default={"T_cold": "results.T_cold_final_K"},

@@ -12,6 +12,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from solvers.case.overrides import set_value
 from solvers.case.quantities import show
 from solvers.errors import InputError
 from solvers.studies.file import Located, Range, Sample, StudyFile
+from solvers.studies.moving_mesh import MovingMesh
 from solvers.studies.units import unit_of_input
 
 
@@ -163,6 +165,10 @@ class Builder:
                 ends = _checked_ends(self.first, last, keys, values, f"{study.place(path)}: {key}")
                 log = values.spacing == "log"
             self.variables.append(Variable(key, name, unit_of_input(self.first, keys), log, ends))
+        try:
+            self._mesh = MovingMesh(self.first, last) if study.file.moving_mesh else None
+        except ValueError as error:
+            raise InputError(f"{study.place(('case',))}: case: {error}") from None
 
     def _put(self, data: dict[str, Any], places: dict[Keys, str], path: Keys, value: Any) -> None:
         key, place = str(path[-1]), self.study.place(path)
@@ -185,8 +191,22 @@ class Builder:
             InputError: they make no case.
         """
         case = self._case(values)
+        if self._mesh is not None:
+            try:
+                case = self._mesh.fixed(case, lambda: self._with_choices(values))
+            except ValueError as error:
+                raise InputError(f"{self.source}: {error}") from None
         read = tuple(value_at(case, self._keys[path]) for path in self.paths)
         return Member(index, read, case, case_sha256(case))
+
+    def _with_choices(self, values: Sequence[Any]) -> list[Case]:
+        """The cases with these values of lists and with the ends of the ranges, those that are cases."""
+        cases = []
+        for end in (0, -1):
+            pairs = zip(values, self.varied.values(), strict=True)
+            with suppress(InputError):
+                cases.append(self._case([v if isinstance(varied, list) else _end(varied, end) for v, varied in pairs]))
+        return cases
 
     def is_whole(self, j: int) -> bool:
         """Whether the case has whole numbers for a variable."""

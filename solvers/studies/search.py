@@ -61,7 +61,16 @@ def run_search(
     """
     folder = StudyFolder(output)
     file = search.file
-    what = [file.method, file.seed, file.vary, file.minimise, file.maximise, limits, builder.first.to_toml()]
+    what = [
+        file.method,
+        file.seed,
+        file.moving_mesh,
+        file.vary,
+        file.minimise,
+        file.maximise,
+        limits,
+        builder.first.to_toml(),
+    ]
     identity = hashlib.sha256(repr(what).encode()).hexdigest()
     folder.check(identity)
     with folder.open(identity, search.path):

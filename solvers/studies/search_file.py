@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, StrictBool, model_validator
 
 from solvers.case.quantities import Quantity, WholeNumber, show
 from solvers.errors import CaseProblems, InputError, Problem, choices
@@ -37,6 +37,11 @@ class SearchFile(VariedCase):
         default="tpe",
         description='"tpe" (many variables of any kind, noise), "nsga2" (two objectives), "nelder-mead" (few smooth '
         'variables, one member at a time) or "gradient" (smooth variables)',
+    )
+    moving_mesh: StrictBool = Field(
+        default=True,
+        description="All members have the same number of cells, and nodes move with the lengths that vary; false: each "
+        "has a mesh of its own, and the objective small jumps (true or false)",
     )
     evaluations: WholeNumber = Field(description="Members to compute (-)")
     seed: Annotated[int, PlainValidator(_seed)] = Field(default=0, description="Seed of the search (-)")

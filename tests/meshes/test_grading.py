@@ -69,3 +69,23 @@ def test_axis_is_graded_from_every_line() -> None:
     assert np.diff(segments[2])[0] <= 0.125
     assert np.diff(segments[2])[-1] <= 0.625
     assert np.diff(segments[3])[-1] > 10
+
+
+def test_nodes_follow_a_length_where_the_number_of_cells_is_given() -> None:
+    ways: list[dict[str, float | None]] = [
+        {"first": 0.1, "last": 0.2},
+        {"first": 0.3, "last": None, "give": 2.0},
+        {"first": None, "last": None, "cap": 0.6},
+    ]
+    for way in ways:
+        base = graded_nodes(7.0, growth=1.6, **({"cap": 2.0} | way))  # type: ignore[arg-type]
+        count = len(base) - 1
+        lengths = 7.0 + 0.01 * np.arange(-300, 301)
+        moved = np.array([graded_nodes(s, growth=1.6, cells=count, **({"cap": 2.0} | way)) for s in lengths])  # type: ignore[arg-type]
+        np.testing.assert_array_equal(moved[300], base)
+        np.testing.assert_array_equal(moved[:, -1], lengths)
+        assert np.all(np.diff(moved, axis=1) > 0)
+        # No node jumps: none moves by more than the end of the line does (and a little for the grading).
+        assert np.abs(np.diff(moved, axis=0)).max() <= 0.01 * 1.5
+        free = [len(graded_nodes(s, growth=1.6, **({"cap": 2.0} | way))) - 1 for s in lengths]  # type: ignore[arg-type]
+        assert min(free) < count < max(free)

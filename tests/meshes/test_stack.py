@@ -131,3 +131,33 @@ def test_equal_edges_from_different_arithmetic_are_one_line(stacks: Any) -> None
     pad = replace(s.layer("Cu", 3.0, (14, 14)), size=(0.1e-6 + 13.9e-6, 2 * 7e-6))
     plan = plan_stack(s.refrigerator(layers=(s.layer(*NB), s.layer(*TA), pad)))
     assert [len(plan.x), len(plan.y)] == [2, 3]
+
+
+def test_given_numbers_of_cells_stay_while_lengths_change(stacks: Any) -> None:
+    s = stacks
+    for make in (s.refrigerator, s.offset):
+        stack = make()
+        plan = plan_stack(stack)
+        same = plan_stack(replace(stack, cells=plan.cells))
+        for axis in ("x", "y"):
+            for a, b in zip(getattr(plan, axis), getattr(same, axis), strict=True):
+                np.testing.assert_array_equal(a, b)
+        for below, above in zip(plan.slabs, same.slabs, strict=True):
+            np.testing.assert_array_equal(below.nodes, above.nodes)
+        film = stack.layers[1]
+        other = replace(film, thickness=2.3 * film.thickness, size=(1.3 * film.size[0], 0.8 * film.size[1]))
+        changed = replace(stack, layers=(stack.layers[0], other, *stack.layers[2:]))
+        assert plan_stack(changed).cells != plan.cells
+        if make == s.offset:  # the order of the edges is the same: the same segments
+            moved = plan_stack(replace(changed, cells=plan.cells))
+            assert moved.cells == plan.cells
+            assert moved.slabs[-1].nodes[0] == pytest.approx(plan.slabs[-1].nodes[0] + 1.3 * film.thickness / UM)
+
+
+def test_numbers_of_cells_for_another_stack_are_refused(stacks: Any) -> None:
+    stack = stacks.refrigerator()
+    cells = plan_stack(stack).cells
+    with pytest.raises(ValueError, match="1 numbers of cells along x for 2 segments between edges"):
+        plan_stack(replace(stack, cells=replace(cells, x=(3,))))
+    with pytest.raises(ValueError, match="6 numbers of cells along z for 7 levels"):
+        plan_stack(replace(stack, cells=replace(cells, z=cells.z[:-1])))

@@ -13,7 +13,7 @@ from fem.constants import MU0
 from meshes.grading import graded_nodes
 from solvers.case.settings import MeshSettings
 from solvers.field.problem import Drive, FieldProblem, FieldSolution, Imposed, TransportCurrent
-from solvers.simulation.build import LARGEST_FRACTION
+from solvers.simulation.geometry import LARGEST_FRACTION
 from solvers.verification.field.meshes import brick_mesh
 from solvers.verification.report import Row
 

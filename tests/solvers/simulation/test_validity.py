@@ -13,8 +13,8 @@ from fem.constants import MU0
 from fem.materials.library import get_material
 from fem.materials.material import Material
 from solvers.case.model import load_case
-from solvers.simulation.build import stack_geometry
 from solvers.simulation.events import Stepped
+from solvers.simulation.geometry import stack_geometry
 from solvers.simulation.resolution import resolution
 from solvers.simulation.simulation import Simulation
 from solvers.simulation.validity import DriveLimits, resolution_warnings, run_warnings, type_two_warnings

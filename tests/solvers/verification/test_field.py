@@ -8,6 +8,7 @@ from mpi4py import MPI
 from meshes.stack_mesh import build_stack_mesh
 from solvers.case.model import load_case
 from solvers.simulation import build
+from solvers.simulation.geometry import stack_geometry
 from solvers.verification.field import manufactured as manufactured_rows
 from solvers.verification.field import stack as stack_rows
 from solvers.verification.field.rows import CASES
@@ -39,7 +40,7 @@ def test_known_answer_in_full(name: str, comm: MPI.Intracomm) -> None:
 def test_no_net_current_in_the_tantalum_of_the_refrigerator(comm: MPI.Intracomm) -> None:
     coarse = ["mesh.edge_cell=3um", "mesh.interior_cell=6um", "mesh.growth=3", "mesh.lateral_growth=3"]
     case = load_case(REFRIGERATOR, coarse)
-    stack = build.stack_geometry(case)
+    stack = stack_geometry(case)
     problem = build.field_problem(case, build_stack_mesh(stack, comm), stack)
     depths = {f.group: float(f.material.penetration_depth(case.start)) for f in build.films(case, stack)}
     assert set(depths) == {"sink", "working"}

@@ -297,10 +297,10 @@ class HeatStepper:
             worst = float(np.abs(mean / sums[1]).max())
         if moving is not None and reach_held(network, moving):
             # What a film passes on to nodes that are held goes through all of it, not through its last cells alone.
-            mean = np.where(network.held | ~moving, 0.0, error)[:n]
+            rest: Floats = np.where(network.held | ~moving, 0.0, error)[:n]
             for _ in range(2):
-                mean = state.slope[:n] * network.matrix.solve(mean, FILTER_TOLERANCE)
-            means = space.comm.allreduce(np.bincount(owned, mean, minlength=size))[1:]
+                rest = np.asarray(state.slope[:n] * network.matrix.solve(rest, FILTER_TOLERANCE))
+            means = space.comm.allreduce(np.bincount(owned, rest, minlength=size))[1:]
             worst = max(worst, float(np.abs(means / sums[1]).max(initial=0.0)))
         free = owned > 0 if moving is None else (owned > 0) & ~moving[:n]
         local[0] = float((weight * (node / scale[:n]) ** 2)[free].sum())

@@ -55,10 +55,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What the films need to become normal, at T = 0.
+    """What the films need to become normal: at T = 0, or in the same ratio where they differ in temperature.
 
     Attributes:
-        field: transition field of each film (of its thickness), A/m, (n_films,).
+        field: transition field of each film (of its thickness), A/m, (n_films,); only their ratios and the scale of
+            the reduced drive depend on it.
         perpendicular: the same over the critical field of the bulk: a field across the film counts so many times.
         slope: 2 eps/mu0 over the squared transition field: of (H/field)^2 in the logit of f, (n_films,).
         ratio: half the thickness over the penetration depth, (n_films,).
@@ -104,7 +105,7 @@ class TransitionCurve:
         self.screening, self.share, self.tolerance, self.observer = screening, share, tolerance, observer
         film = numbers.film
         self.slope, self.ratio = thresholds.slope[film], thresholds.ratio[film]
-        self._depth, self._field = thresholds.depth[film], thresholds.field[film]
+        self._depth, self._fields = thresholds.depth[film], thresholds.field
         self._perpendicular = thresholds.perpendicular
         self._response = ScreeningResponse(problem)
         self._nodes: dict[int, Node] = {}
@@ -112,6 +113,10 @@ class TransitionCurve:
         self.solves = 0
 
     # ---- what the curve says ---------------------------------------------------------------------
+    def transition_field(self, k: int) -> float:
+        """Transition field that film k has on this curve, A/m."""
+        return float(self._fields[k])
+
     def node(self, k: int) -> Node:
         """The equilibrium at reduced drive (1 + STEP)^k, solved if it is not known yet (collective).
 
@@ -246,13 +251,10 @@ class TransitionCurve:
     def _scaled(self, solution: FieldSolution, k: int) -> Floats:
         """Field in the deciding cells of film k over its transition field, across the film times `perpendicular`."""
         columns = self.columns[k]
-        field = np.asarray(solution.flux_density(columns.deciding) / (MU0 * self._field_of(k)), dtype=np.float64)
+        field = np.asarray(solution.flux_density(columns.deciding) / (MU0 * self.transition_field(k)), dtype=np.float64)
         field[:, 2] *= self._perpendicular[k]
         field[columns.beside, :2] = 0.0
         return field
-
-    def _field_of(self, k: int) -> float:
-        return float(self._field[self.numbers.film == k][0])
 
     def _largest(self, vectors: Floats, column: Longs) -> tuple[Ints, Longs]:
         """Rows that matter, the largest of each column of this rank, and their columns."""

@@ -25,6 +25,8 @@ from solvers.switching.numbering import ColumnNumbers
 # A curve is solved anew where a penetration depth has changed by this factor; beyond the largest the field hardly
 # depends on it any more.
 DEPTH_STEP, LARGEST_DEPTH = 1.05, 2.0
+# The same for the ratio of two films' transition fields; a film near Tc counts as one of the smallest ratio.
+RATIO_STEP, SMALLEST_RATIO = 1.05, 0.01
 BISECTIONS = 50
 
 
@@ -121,21 +123,23 @@ class FilmEquilibrium:
             ComputationError: the conductor of the drive is normal.
             StepFailure: field and fraction do not settle.
         """
-        key, depths = self._depths(self.temperatures(u), drive)
+        temperatures = self.temperatures(u)
+        key, depths = self._depths(temperatures, drive)
         entropies = [self.entropy(k, duration, u, f, materials[c.film.layer]) for k, c in enumerate(self.columns)]
         above = self._above(entropies, materials)
         if drive == 0.0:
             return Equilibrium(above.astype(np.float64), np.zeros(self.numbers.n), depths, self.nothing, above)
         if not self.columns:
             return Equilibrium(np.zeros(0), np.zeros(0), depths, self._bare(depths), above)
-        curve = self._curve(key, depths, materials)
+        ratios = self._ratios(temperatures, materials)
+        curve = self._curve((*key, *ratios), depths, materials)
         reduced, new = (np.zeros(self.numbers.n) for _ in range(2))
         for k, columns in enumerate(self.columns):
             film, mine = columns.film, self.numbers.film == k
             material = materials[film.layer]
 
             def drives(T: Floats, material: Material = material, k: int = k) -> Floats:
-                return self._reduced(abs(drive), T, material, k)
+                return self._reduced(abs(drive), T, material, k, curve.transition_field(k))
 
             def normal(x: Floats, mine: Bools = mine) -> Floats:
                 every = np.zeros(self.numbers.n)
@@ -152,7 +156,13 @@ class FilmEquilibrium:
             reduced[mine] = drives(T)
             new[mine] = normal(reduced[mine])
         peak = curve.at(reduced)[1]
-        return Equilibrium(new, peak, depths, curve.observed(float(reduced[0])), above)
+        cold = np.isfinite(reduced)
+        mean = (
+            float(np.exp(np.average(np.log(reduced[cold]), weights=self.numbers.volume[cold])))
+            if cold.any()
+            else np.inf
+        )
+        return Equilibrium(new, peak, depths, curve.observed(mean), above)
 
     def _above(self, entropies: Sequence[tuple[Floats, bool]], materials: Mapping[str, Material]) -> Bools:
         """Whether columns of these entropies (see `entropy`) are above Tc, where both states have the same, (n,)."""
@@ -236,27 +246,37 @@ class FilmEquilibrium:
             field = np.where(field > 0.0, field * factor, 0.0)
         return field
 
-    def _reduced(self, drive: float, T: Floats, material: Material, k: int) -> Floats:
-        """Drives at which films at T = 0 would be as they are at T."""
-        field = self.transition_field(k, T, material)
-        ground = self.transition_field(k, np.zeros(1), material)[0]
+    def _reduced(self, drive: float, T: Floats, material: Material, k: int, field: float) -> Floats:
+        """Drives at which film k, with a transition field (A/m), would be as it is at T."""
+        own = self.transition_field(k, T, material)
         with np.errstate(divide="ignore"):
-            return np.where(field > 0.0, drive * ground / field, np.inf)
+            return np.where(own > 0.0, drive * field / own, np.inf)
+
+    def _ratios(self, temperatures: Sequence[float], materials: Mapping[str, Material]) -> tuple[int, ...]:
+        """Transition fields of all films but the first over its own, in steps of RATIO_STEP from those at T = 0.
+
+        Films of one curve have one reduced drive, while they may have temperatures of their own.
+        """
+        at = []
+        for k, columns in enumerate(self.columns):
+            T = np.array([0.0, temperatures[self.films.index(columns.film)]])
+            ground, now = self.transition_field(k, T, materials[columns.film.layer])
+            at.append(max(float(now / ground), SMALLEST_RATIO))
+        return tuple(round(math.log(value / at[0]) / math.log(RATIO_STEP)) for value in at[1:])
 
     def _curve(
         self, key: tuple[int, ...], depths: tuple[float, ...], materials: Mapping[str, Material]
     ) -> TransitionCurve:
+        """The curve of these depths and ratios, solved or yet to be solved."""
         if key not in self._curves:
             zero = np.zeros(1)
             laws = [materials[c.film.layer] for c in self.columns]
-            field = [float(self.transition_field(k, zero, law)[0]) for k, law in enumerate(laws)]
-            bulk = [float(law.critical_field(0.0)) for law in laws]
-            own = [depths[self.films.index(c.film)] for c in self.columns]
-            factor = np.array(field) / np.array(bulk)
-            half = [0.5 * c.film.thickness for c in self.columns]
-            thresholds = Thresholds(
-                np.array(field), factor, 2 * self.width / factor**2, np.array(half) / np.array(own), np.array(own)
-            )
+            ground = np.array([float(self.transition_field(k, zero, law)[0]) for k, law in enumerate(laws)])
+            bulk = np.array([float(law.critical_field(0.0)) for law in laws])
+            own = np.array([depths[self.films.index(c.film)] for c in self.columns])
+            factor, half = ground / bulk, np.array([0.5 * c.film.thickness for c in self.columns])
+            relative = RATIO_STEP ** np.array([0, *key[len(self.films) :]])
+            thresholds = Thresholds(ground * relative, factor, 2 * self.width / factor**2, half / own, own)
             self._curves[key] = (CurveAcross if self.across else TransitionCurve)(
                 self.problem,
                 self.columns,

@@ -8,6 +8,7 @@ the manager is gone, and the lock of the study's folder, which they inherit, is 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import shutil
 import signal
@@ -142,18 +143,20 @@ def _member(points: Any, persis_info: Any, specs: dict[str, Any], info: dict[str
     else:
         arguments += " --output run"
         shutil.rmtree(folder / "run", ignore_errors=True)
+    out = np.zeros(1, dtype=specs["out"])
+    if _Watch.leaving:
+        return out, persis_info
     with _in_folder(folder):
         watch.task = Executor.executor.submit(
             app_name=_APP, app_args=arguments, stdout="out.txt", stderr="err.txt", **user["launch"]
         )
+        if _Watch.leaving:  # asked in between
+            _Watch.stop_member()
         record = _outcome(watch.task, folder, user["member_time"])
-    while _Watch.leaving:  # the member was stopped with the study, and is still missing
-        time.sleep(WATCH)
-    interrupted = record.status == FAILED and watch.task.errcode in _INTERRUPTED
+    interrupted = record.status == FAILED and (_Watch.leaving or watch.task.errcode in _INTERRUPTED)
     watch.task = None
     if not interrupted:
         write_record(folder, Record(record.status, record.error, time.monotonic() - start))
-    out = np.zeros(1, dtype=specs["out"])
     out["code"] = record.status != DONE
     return out, persis_info
 
@@ -186,7 +189,7 @@ def _reason(folder: Path, code: int) -> str:
 
 
 class _Watch:
-    """Stops the member and the worker when the manager is gone or ends the worker."""
+    """Stops the member of a worker when the study is stopped, and the worker too when the manager is gone."""
 
     _thread: threading.Thread | None = None
     _current: _Watch | None = None
@@ -197,7 +200,7 @@ class _Watch:
         _Watch._current = self
         if _Watch._thread is None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the manager, which ends the workers
-            signal.signal(signal.SIGTERM, lambda *_: self._leave())
+            signal.signal(signal.SIGTERM, lambda *_: self._asked())
             parent = os.getppid()
             _Watch._thread = threading.Thread(target=self._look, args=(parent,), daemon=True)
             _Watch._thread.start()
@@ -208,12 +211,23 @@ class _Watch:
         self._leave()
 
     @staticmethod
+    def _asked() -> None:
+        if _Watch.leaving:  # a second time: libEnsemble ends its workers
+            _Watch._leave()
+        _Watch.leaving = True
+        _Watch.stop_member()
+
+    @staticmethod
     def _leave() -> None:
         _Watch.leaving = True
+        _Watch.stop_member()
+        os._exit(1)
+
+    @staticmethod
+    def stop_member() -> None:
         process = getattr(_Watch._current.task if _Watch._current is not None else None, "process", None)
         if process is not None:
             _stop(process.pid)
-        os._exit(1)
 
 
 def _stop(pid: int) -> None:
@@ -240,16 +254,19 @@ def _in_folder(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM ends the study as Ctrl-C does."""
+    """SIGTERM and Ctrl-C end the study: all members at once, as libEnsemble would wait for those that run."""
 
     def stop(*_: object) -> None:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
         raise KeyboardInterrupt
 
-    old = signal.signal(signal.SIGTERM, stop)
+    old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, old)
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

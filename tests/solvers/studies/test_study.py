@@ -170,3 +170,26 @@ def wait_for_more(folder, process):
     while len(list(folder.glob("members/*/record.json"))) == before:
         assert process.poll() is None
         time.sleep(0.05)
+
+
+def test_sigterm_stops_the_members_at_once(write: Write) -> None:
+    folder = write('[vary]\n"layer.load.thickness" = ["1 um", "2 um"]\n').parent
+    lines = [
+        "import os, pathlib, sys, time",
+        "if 'member.toml' in sys.orig_argv:",
+        f"    pathlib.Path({str(folder)!r}, f'member.{{os.getpid()}}').touch()",
+        "    time.sleep(200)",
+    ]
+    (folder / "sitecustomize.py").write_text("\n".join(lines), encoding="utf-8")
+    process = start(folder, "study.toml", python_path=str(folder))
+    while not list(folder.glob("member.*")):
+        time.sleep(0.1)
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "coldstack: interrupted\n")
+    for path in folder.glob("member.*"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.suffix[1:]), 0)
+    found = cs.Study.load(folder / "results" / "study").dataset
+    assert list(found["status"].values) == ["missing"] * 2

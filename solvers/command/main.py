@@ -113,11 +113,7 @@ def run(
 def study(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="STUDY",
-            help="Study file (TOML), such as cases/studies/base-temperature.toml.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="STUDY", help="Study file, such as cases/studies/uncertainty.toml.", show_default=False),
     ],
     output: Annotated[
         Path | None,
@@ -130,20 +126,25 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the members, compute the first one, estimate time and memory.")
     ] = False,
+    slurm: Annotated[
+        Path | None,
+        typer.Option(metavar="SITE", help="Submit it to Slurm, as this site file says.", show_default=False),
+    ] = None,
+    status: Annotated[bool, typer.Option("--status", help="How far it is, and its job in Slurm.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Compute a case for many values, and one dataset of the results."""
     folder = output or Path("results") / file.stem
     if _launched_ranks() > 1:
-        if member_time is not None or dry_run:
-            raise InputError("coldstack study: --member-time and --dry-run: not under mpirun")
+        if member_time is not None or dry_run or slurm is not None or status:
+            raise InputError("coldstack study: --member-time, --dry-run, --slurm and --status: not under mpirun")
         from solvers.command.study import study_in_groups
 
         study_in_groups(file, folder, _world(), quiet)
         return
     from solvers.command.study import study_command
 
-    study_command(file, folder, member_time, dry_run, quiet)
+    study_command(file, folder, member_time, dry_run, slurm, status, quiet)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solvers.command.run import seconds_of
-from solvers.errors import on_first_rank
+from solvers.errors import InputError, on_first_rank
 from solvers.studies.folder import MISSING
 from solvers.studies.room import Room
 from solvers.studies.run import checked_plan, describe_plan, estimate, run_study
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 
-def study_command(file: Path, output: Path, member_time: str | None, dry_run: bool, quiet: bool) -> None:
-    """Compute a study, draw its figures and say what came out.
+def study_command(
+    file: Path, output: Path, member_time: str | None, dry_run: bool, site: Path | None, status: bool, quiet: bool
+) -> None:
+    """Compute a study, draw its figures and say what came out; or submit it to Slurm, or say how far it is.
 
     Args:
         file: study file.
         output: new folder, or that of this study.
         member_time: such as "10 min"; None: no limit.
         dry_run: print the members, compute the first one only and estimate the rest.
+        site: site file of the Slurm to submit it to; None: compute it here.
+        status: only say how far it is.
         quiet: print nothing.
 
     Raises:
@@ -34,6 +38,14 @@ def study_command(file: Path, output: Path, member_time: str | None, dry_run: bo
         ComputationError: no member could be computed.
     """
     seconds = _seconds(member_time)
+    if (site is not None) + status + dry_run > 1:
+        raise InputError("coldstack study: choose one of --slurm, --status and --dry-run")
+    if status:
+        _print_status(file, output)
+        return
+    if site is not None:
+        _submit(file, output, site, member_time)
+        return
     plan = checked_plan(file)
     if dry_run:
         print("\n".join(describe_plan(plan)), flush=True)
@@ -41,6 +53,29 @@ def study_command(file: Path, output: Path, member_time: str | None, dry_run: bo
         print(estimate(plan, study))
         return
     _finish(run_study(plan, output, seconds, quiet=quiet), f"coldstack study {file} --output {output}", quiet)
+
+
+def _submit(file: Path, output: Path, site_file: Path, member_time: str | None) -> None:
+    """Submit a study to Slurm and say how to follow it."""
+    from solvers.studies.site import read_site
+    from solvers.studies.slurm import submit
+
+    site = read_site(site_file)
+    job = submit(checked_plan(file, site.room), site, output, member_time)
+    if job is None:
+        print(f"nothing is missing in {output}; nothing was submitted")
+    else:
+        print(f"submitted job {job}; how far it is: coldstack study {file} --output {output} --status")
+
+
+def _print_status(file: Path, output: Path) -> None:
+    """Say how far a study is, and what its job in Slurm does."""
+    from solvers.studies.slurm import status
+
+    plan = checked_plan(file, anywhere=True)
+    if not (output / "study.json").is_file():
+        raise InputError(f"{output}: holds no study; give the output folder of coldstack study")
+    print("\n".join(status(plan, output)))
 
 
 def study_in_groups(file: Path, output: Path, comm: MPI.Intracomm, quiet: bool) -> None:

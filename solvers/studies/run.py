@@ -21,12 +21,13 @@ LOOK = 0.5  # s between looks at the members' folders
 WRITING_SHARE = 0.02  # of the time may be spent on the dataset
 
 
-def checked_plan(path: Path, room: Room | None = None) -> Plan:
+def checked_plan(path: Path, room: Room | None = None, anywhere: bool = False) -> Plan:
     """The plan of a study file, with all checked that can be known before anything starts.
 
     Args:
         path: the study file.
         room: where its members will run; None: here.
+        anywhere: do not ask whether they have room.
 
     Raises:
         InputError: one line for each mistake.
@@ -35,7 +36,7 @@ def checked_plan(path: Path, room: Room | None = None) -> Plan:
     plan = make_plan(study)
     check_collected(study, plan.members[0].case)
     check_names(study, plan.variables)
-    problem = (room or find_room()).problem(study.file.ranks)
+    problem = "" if anywhere else (room or find_room()).problem(study.file.ranks)
     if problem:
         raise InputError(f"{study.place(('ranks',))}: ranks: {problem}")
     return plan

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -127,3 +128,149 @@ def test_an_allocation_is_used_as_a_whole(cluster: Cluster, write: Write) -> Non
     assert list(one["status"].values) == ["done"] * 4
     np.testing.assert_allclose(two["T_cold"], one["T_cold"][1::2], rtol=1e-8)
     assert np.unique(one["T_cold"]).size == 4
+
+
+SITE = 'partition = "main"\ntime = "2 min"\nnodes = 2\ntasks_per_node = 2\n'
+FOUR = '[vary]\n"layer.load.thickness" = ["1 um", "2 um", "3 um", "4 um"]\n'
+
+
+def wait_for_the_end(cluster: Cluster, folder: Path) -> None:
+    while cluster.run("squeue --noheader", folder)[1]:
+        time.sleep(0.5)
+
+
+def test_a_study_is_submitted(cluster: Cluster, write: Write) -> None:
+    folder = write(FOUR).parent
+    (folder / "site.toml").write_text(
+        f"{SITE}prologue = [\"echo prologue on $(hostname)\"]\noptions = ['--comment=a b']\n"
+    )
+    code, said, errors = cluster.run(f"{STUDY} study.toml --slurm site.toml", folder)
+    assert (code, errors) == (0, "")
+    job = said.split()[2].rstrip(";")
+    assert said == f"submitted job {job}; how far it is: coldstack study study.toml --output results/study --status\n"
+    # a second job would wait for the first one's folder
+    code, said, errors = cluster.run(f"{STUDY} study.toml --slurm site.toml", folder)
+    assert (code, said) == (2, "")
+    assert errors.startswith(f"results/study: the study is in the queue already (job {job}: ")
+    code, said, _ = cluster.run(f"{STUDY} study.toml --status", folder)
+    assert code == 0
+    assert said.splitlines()[0].startswith("study: 4 members: ")
+    assert said.splitlines()[1].startswith(f"job {job}: ")
+    assert " of 2:00, " in said
+    wait_for_the_end(cluster, folder)
+    written = (folder / "results" / "study" / "slurm" / f"{job}.txt").read_text()
+    assert written.startswith("prologue on n1\n0 of 4 done, 0 failed, 4 running\n")
+    found = cs.Study.load(folder / "results" / "study").dataset
+    assert list(found["status"].values) == ["done"] * 4
+    assert np.isfinite(found["T_cold"]).all()
+    assert np.unique(found["T_cold"]).size == 4
+    code, said, _ = cluster.run(f"{STUDY} study.toml --status", folder)
+    assert code == 0
+    assert said.startswith("study: 4 members: 4 done, 0 failed, 0 timed out, 0 missing\n")
+    assert f"job {job}, the last of 1, has ended; in " in said
+    code, said, _ = cluster.run(f"{STUDY} study.toml --slurm site.toml", folder)
+    assert (code, said) == (0, "nothing is missing in results/study; nothing was submitted\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('partition = "main"', 'partiton = "main"', 'site.toml:1: partiton: unknown key; did you mean "partition"?'),
+        ('partition = "main"', "", "site.toml: partition: is missing: Partition of the cluster"),
+        ('partition = "main"', 'partition = ""', 'site.toml:1: partition: needs a name that Slurm knows, not ""'),
+        ('"main"', '"a b"', 'site.toml:1: partition: needs a name that Slurm knows, not "a b"'),
+        ('"2 min"', '"-2 min"', 'site.toml:2: time: must be greater than zero, not "-2 min"'),
+        ('"2 min"', '"20 s"', 'site.toml:2: time: needs a time such as "4 h", at least 120 s, not "20 s"'),
+        ("nodes = 2", "nodes = 0", "site.toml:3: nodes: needs a whole number from 1 on, not 0"),
+        (
+            "nodes = 2",
+            'prologue = ["a\\nb"]',
+            r"site.toml: '\n' in the text 'a\nb': texts hold no control characters",
+        ),
+        ("nodes = 2", 'options = ["qos"]', 'site.toml:3: options[0]: needs an option of sbatch such as "--qos=long"'),
+        ('"main"', '"nowhere"', "--slurm: nothing was submitted: sbatch: error: invalid partition specified: nowhere"),
+    ],
+)
+def test_wrong_site_files(cluster: Cluster, write: Write, old: str, new: str, message: str) -> None:
+    folder = write(FOUR).parent
+    assert old in SITE
+    (folder / "site.toml").write_text(SITE.replace(old, new))
+    code, said, errors = cluster.run(f"{STUDY} study.toml --slurm site.toml", folder)
+    assert (code, said) == (2, "")
+    assert errors.startswith(message)
+    assert errors.count("\n") == 1
+    assert cluster.run("squeue --noheader", folder)[1] == ""
+    assert not list(folder.glob("results/study/slurm/jobs"))
+
+
+def test_no_room_and_no_slurm(write: Write) -> None:
+    folder = write(f"ranks = 5\n{FOUR}").parent
+    (folder / "site.toml").write_text(SITE)
+    (folder / "small.toml").write_text('case = "case.toml"\n' + FOUR)
+    environment = os.environ | {"PATH": "/nowhere", "PYTHONPATH": str(ROOT)}
+    for arguments, message in (
+        ("study.toml --slurm site.toml", "study.toml:2: ranks: a member needs 5 cores, and there are 4"),
+        ("small.toml --slurm site.toml", "--slurm: there is no sbatch on PATH; start it on a login node"),
+        ("small.toml --slurm none.toml", "none.toml: no such site file"),
+        ("small.toml --slurm site.toml --status", "coldstack study: choose one of --slurm, --status and --dry-run"),
+        ("small.toml --status", "results/small: holds no study"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "solvers.command.main", "study", *arguments.split()],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(message)
+        assert done.stderr.count("\n") == 1
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_jobs_submit_the_next_one_until_nothing_is_missing(cluster: Cluster, write: Write) -> None:
+    """Twelve members of 8 s and more, one at a time, in jobs that Slurm warns after 30 to 90 s; one that never ends."""
+    points = ", ".join(f'"{1 + i / 10} um"' for i in range(12))
+    folder = write(f'[vary]\n"layer.load.thickness" = [{points}]\n').parent
+    (folder / "stuck.toml").write_text('case = "case.toml"\n[vary]\n"layer.load.thickness" = ["1 um", "2 um"]\n')
+    for name, seconds in (("study", 8), ("stuck", 900)):
+        (folder / name).mkdir()
+        pause = f"import sys, time\nif 'member.toml' in sys.orig_argv:\n    time.sleep({seconds})\n"
+        (folder / name / "sitecustomize.py").write_text(pause)
+        site = SITE.replace("nodes = 2\ntasks_per_node = 2", "tasks_per_node = 1")
+        (folder / f"{name}.site.toml").write_text(f'{site}prologue = ["export PYTHONPATH={folder / name}"]\n')
+        code, _, errors = cluster.run(f"{STUDY} {name}.toml --slurm {name}.site.toml", folder)
+        assert (code, errors) == (0, "")
+    wait_for_the_end(cluster, folder)
+    found = cs.Study.load(folder / "results" / "study").dataset
+    assert list(found["status"].values) == ["done"] * 12
+    assert np.isfinite(found["T_cold"]).all()
+    jobs = (folder / "results" / "study" / "slurm" / "jobs").read_text().split()
+    assert len(jobs) >= 2
+    first = (folder / "results" / "study" / "slurm" / f"{jobs[0]}.txt").read_text()
+    assert first.endswith("coldstack: interrupted\n")
+    code, said, _ = cluster.run(f"{STUDY} stuck.toml --status", folder)
+    assert said.startswith("stuck: 2 members: 0 done, 0 failed, 0 timed out, 2 missing\n")
+    assert "the last of 1, has ended" in said
+    assert said.endswith("coldstack: no member got on in this job, so there is no next one; give it more time\n")
+
+
+@pytest.mark.slow
+def test_scancel_ends_the_study(cluster: Cluster, write: Write) -> None:
+    folder = write(FOUR).parent
+    (folder / "sitecustomize.py").write_text(
+        "import sys, time\nif 'member.toml' in sys.orig_argv:\n    time.sleep(900)\n"
+    )
+    (folder / "site.toml").write_text(f'{SITE}prologue = ["export PYTHONPATH={folder}"]\n')
+    assert cluster.run(f"{STUDY} study.toml --slurm site.toml", folder)[0] == 0
+    while "StepId=" not in cluster.run("scontrol show steps", folder)[1]:
+        time.sleep(0.5)
+    time.sleep(3)  # members run
+    assert cluster.run("scancel --me", folder)[0] == 0
+    wait_for_the_end(cluster, folder)
+    code, said, errors = cluster.run(f"{STUDY} study.toml --status", folder)
+    assert (code, errors) == (0, "")
+    assert said.startswith("study: 4 members: 0 done, 0 failed, 0 timed out, 4 missing\n")
+    assert "the last of 1, has ended" in said

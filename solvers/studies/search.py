@@ -27,6 +27,7 @@ from solvers.studies.progress import StudyProgress
 from solvers.studies.room import find_room
 from solvers.studies.search_file import SearchFile
 from solvers.studies.study import Study, member_results, write_study
+from solvers.studies.sums import is_sum, read_sum
 
 POPULATION = 16  # of a generation of NSGA-II
 SIMPLEX = 0.25  # first steps of Nelder-Mead, of each range
@@ -108,6 +109,7 @@ class _Members:
         self.members: list[Member] = []
         self.results: list[dict[str, Any]] = []
         self.outcomes: list[Outcome] = []
+        self.sums = {name: read_sum(name, builder.first) for name in limits if is_sum(name)}
         self.refused = 0
         self.progress = StudyProgress(search.file.evaluations, 0, self.at_once, quiet)
 
@@ -137,21 +139,22 @@ class _Members:
         found = {m.sha: member_results(self.folder, m.sha, self.search.file.collect) for m in members}
         self.members += members
         self.results += [found[member.sha] for member in members]
-        outcomes = [Outcome(None, []) if m is None else self._outcome(found[m.sha]) for m in proposed]
+        outcomes = [Outcome(None, []) if m is None else self._outcome(m, found[m.sha]) for m in proposed]
         self.outcomes += [o for o, m in zip(outcomes, proposed, strict=True) if m is not None]
         states = [result["status"] for result in self.results]
         self.write()
         self.progress.show(states.count(DONE), len(states) - states.count(DONE) + self.refused)
         return outcomes + [Outcome(None, [])] * (len(points) - len(outcomes))
 
-    def _outcome(self, result: dict[str, Any]) -> Outcome:
+    def _outcome(self, member: Member, result: dict[str, Any]) -> Outcome:
         file = self.search.file
         values = [result[name] for name in file.minimise] + [-result[name] for name in file.maximise]
         if result["status"] != DONE or not np.isfinite(values).all():
             return Outcome(None, [])
         violations = []
         for name, (low, high) in self.limits.items():
-            for bound, excess in ((low, low - result[name]), (high, result[name] - high)):
+            value = self.sums[name].of(member.case) if name in self.sums else result[name]
+            for bound, excess in ((low, low - value), (high, value - high)):
                 if np.isfinite(bound):
                     violations.append(float(np.nan_to_num(excess, nan=np.inf)) / (abs(bound) or 1.0))
         return Outcome([float(value) for value in values], violations)

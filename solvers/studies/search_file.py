@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, StrictBool, model_validator
 
+from solvers.case.model import Case
 from solvers.case.quantities import Quantity, WholeNumber, show
 from solvers.errors import CaseProblems, InputError, Problem, choices
 from solvers.studies.collect import check_collected
@@ -14,6 +15,7 @@ from solvers.studies.file import Located, Range, VariedCase, read_located
 from solvers.studies.plan import Builder
 from solvers.studies.room import find_room
 from solvers.studies.study import BALANCES, check_names
+from solvers.studies.sums import is_sum, read_sum
 from solvers.studies.units import unit_of_result
 
 
@@ -48,7 +50,9 @@ class SearchFile(VariedCase):
     minimise: list[str] = Field(default=[], description="Collected results to make small: one, or two for a front")
     maximise: list[str] = Field(default=[], description="Collected results to make large")
     constraint: dict[str, Annotated[dict[str, Any], PlainValidator(_limit)]] = Field(
-        default={}, description="Bounds of collected results, or of the number of warnings: above, below"
+        default={},
+        description="Bounds of collected results, of the number of warnings, or of sums of values of the case, such as "
+        '"layer.load.thickness + layer.working.thickness": above, below',
     )
 
     @model_validator(mode="after")
@@ -62,7 +66,7 @@ class SearchFile(VariedCase):
         for key, names in (("minimise", self.minimise), ("maximise", self.maximise), ("constraint", self.constraint)):
             known = [*self.collect, *(BALANCES if key == "constraint" else ())]
             for name in names:
-                if name not in known:
+                if name not in known and not (key == "constraint" and is_sum(name)):
                     problems.append(Problem((key, name), f'"{name}" is not in [collect]; {choices(name, known)}'))
         for path, values in self.varied().items():
             if isinstance(values, Range) and values.points is not None:
@@ -77,6 +81,13 @@ class SearchFile(VariedCase):
         if problems:
             raise CaseProblems(problems)
         return self
+
+
+def _unit(name: str, file: SearchFile, case: Case) -> str:
+    """SI unit of what a constraint bounds; ValueError: a sum that is none."""
+    if name in file.collect:
+        return unit_of_result(file.collect[name])
+    return read_sum(name, case).unit if is_sum(name) else BALANCES[name][0]
 
 
 def read_search(path: Path) -> tuple[Located[SearchFile], Builder, dict[str, tuple[float, float]]]:
@@ -105,9 +116,9 @@ def read_search(path: Path) -> tuple[Located[SearchFile], Builder, dict[str, tup
             )
     limits = {}
     for name, raw in search.file.constraint.items():
-        unit = unit_of_result(search.file.collect[name]) if name in search.file.collect else BALANCES[name][0]
-        quantity = Quantity("a value", unit, f'"1 {unit}"' if unit else "1", sign="any")
         try:
+            unit = _unit(name, search.file, builder.first)
+            quantity = Quantity("a value", unit, f'"1 {unit}"' if unit else "1", sign="any")
             low = quantity.parse(raw["above"]) if "above" in raw else -float("inf")
             high = quantity.parse(raw["below"]) if "below" in raw else float("inf")
         except ValueError as error:

@@ -169,6 +169,27 @@ def test_gradients_where_sqp_gives_up():
     assert min(row[0] for row in seen if max(row[1]) <= 0) < 0.25
 
 
+def test_a_search_within_a_total_thickness(write, tmp_path):
+    # The thicker the copper, the slower it cools: the least that the sum of both films allows is the best.
+    text = """evaluations = 8
+seed = 1
+maximise = ["T_cold"]
+[vary]
+"layer.load.thickness" = { linear = ["1 um", "4 um"] }
+"layer.sink.thickness" = { linear = ["1 um", "4 um"] }
+[constraint]
+"layer.load.thickness + layer.sink.thickness" = { below = "5 um", above = "2.5 um" }
+"""
+    optimise(tmp_path, write(text).name)
+    data = cs.Study.load(tmp_path / "out").dataset
+    total = data["load.thickness"].values + data["sink.thickness"].values
+    inside = (total <= 5e-6) & (total >= 2.5e-6)
+    assert 0 < inside.sum() < 8
+    np.testing.assert_array_equal(data["feasible"].values == 1, inside)
+    best = data["T_cold"].values[data["best"].values == 1]
+    assert set(best) == {data["T_cold"].values[inside].max()}
+
+
 def optimise(folder, file):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_COMM_", "PMIX_", "PMI_"))}
     done = subprocess.run(
@@ -206,6 +227,25 @@ def optimise(folder, file):
             f"evaluations = 4\nminimise = ['T_cold']\n[vary]\n{R_A}\n[constraint]\nT_cold = {{ below = '3 m' }}",
             "study.toml:7: constraint.T_cold",
             "is a length",
+        ),
+        *(
+            (
+                f"evaluations = 4\nminimise = ['T_cold']\n[vary]\n{THICKNESS}\n[constraint]\n"
+                f"\"{total}\" = {{ below = '5 um' }}",
+                f"study.toml:7: constraint.{total}",
+                words,
+            )
+            for total, words in (
+                ("layer.load.thickness + layer.top.thickness", 'no entry "top"'),
+                ("layer.load.thickness + layer.load.thicknes", 'did you mean "thickness"?'),
+                ("layer.load.thickness +", "write keys"),
+                ("layer.load.thickness + start", "adds m (layer.load.thickness) and K (start)"),
+                ("layer.load.thickness + layer.load.material", "layer.load.material is no number"),
+                ("layer.load.thickness + mesh.largest_cell", "mesh.largest_cell is left out in the case"),
+                ("cycle.repeat.x", 'repeat is a value and has no "x"'),
+                ("__import__('os').getcwd()", "the case has no"),
+                ("start + start", "is a length"),
+            )
         ),
     ],
 )

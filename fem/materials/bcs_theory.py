@@ -102,7 +102,7 @@ def reduced_gap_argument(t: Floats) -> Floats:
 
 
 def _power(t: Floats, power: float) -> Floats:
-    """T to a whole or half power: products and a root cost a fifth of a general power."""
+    """Whole or half power of t: products and a root cost a fifth of a general power."""
     whole = math.floor(power)
     factor = t if whole >= 0 else 1.0 / t
     result = np.ones_like(t) if power == whole else np.sqrt(t)
@@ -238,6 +238,7 @@ class ReducedSuperconductor:
         self.condensation = 0.5 - float(self._minus_phi(np.ones(1))[0])
         """(F_N - F_S)/(gamma Tc^2) at T = 0, = mu0 Hc0^2/(2 gamma Tc^2); 0.23643 in weak coupling."""
         self._conduction = self._fit_conduction(t, d, damping)
+        self._conduction_table = CubicTable([self._conduction.series, self._conduction.slope().series])
         self._yosida = DampedPolynomial.fit(t, np.sqrt(t) * scaled_yosida(d) * damping, alpha, -0.5)
 
     def _fit_conduction(self, t: Floats, d: Floats, damping: Floats) -> DampedPolynomial:
@@ -250,10 +251,21 @@ class ReducedSuperconductor:
         solution = np.linalg.lstsq(system, np.ones_like(t), rcond=None)[0]
         return DampedPolynomial(self.alpha, 1.0, Chebyshev(solution, domain=[0.0, 1.0]))
 
-    def conduction(self, t: Floats) -> Floats:
-        """Integral of t' k_s/k_n dt' from 0 to t; above Tc k_s = k_n."""
-        below = self._conduction(np.clip(t, SMALLEST_T, 1.0))
-        return np.where(t < 1.0, below, below + 0.5 * (t * t - 1.0))
+    def conduction(self, t: Floats) -> tuple[Floats, Floats]:
+        """Integral of t' k_s/k_n dt' from 0 to t, and its derivative over t; above Tc k_s = k_n.
+
+        The derivative over t is `conductivity_ratio`, to the 1e-5 at which the integral is fitted near Tc.
+        """
+        inside = np.clip(t, SMALLEST_T, 1.0)
+        integral, slope = self._conduction_table(inside)
+        damping = np.exp(-self.alpha / inside)
+        integral *= damping * inside
+        slope *= damping / (inside * inside)
+        above = t >= 1.0
+        if above.any():
+            integral = np.where(above, integral + 0.5 * (t * t - 1.0), integral)
+            slope = np.where(above, 1.0, slope)
+        return integral, slope
 
     def entropy(self, t: Floats) -> Floats:
         """s/(gamma Tc) at t = T/Tc >= 0 (any shape)."""

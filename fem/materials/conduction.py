@@ -70,17 +70,27 @@ def conductivity_u(material: Conductor, u: Floats, f: Floats) -> Floats:
     return np.asarray(result)
 
 
-def potentials(material: Conductor, u: Floats) -> tuple[Floats, Floats, Floats]:
-    """Integrals of k dT: common, normal and superconducting, W/m."""
-    zero = np.zeros_like(u)
+def potentials(material: Conductor, u: Floats) -> tuple[Floats, Floats]:
+    """Integrals of k dT, W/m: common, normal and superconducting, and their slopes in u, (3, *shape) each."""
+    values, slopes = np.zeros((3, *u.shape)), np.zeros((3, *u.shape))
     if material.constant_conductivity is not None:
-        return material.constant_conductivity * temperature_of_u(u)[0], zero, zero
-    phonons = np.asarray(0.5 * material.phonon_coefficient * np.maximum(u, 0.0) ** 2)
+        for out, law in zip((values, slopes), temperature_of_u(u), strict=True):
+            out[0] = material.constant_conductivity * law
+        return values, slopes
+    positive = np.maximum(u, 0.0)
+    slopes[0] = material.phonon_coefficient * positive
+    values[0] = 0.5 * slopes[0] * positive
     if material.resistivity is None:
-        return phonons, zero, zero
-    electrons = 0.5 * LORENZ / material.resistivity * u
+        return values, slopes
+    normal = 0.5 * LORENZ / material.resistivity
     if material.critical_temperature is None:
-        return phonons + electrons, zero, zero
-    t = np.sqrt(np.maximum(u, 0.0)) / material.critical_temperature
-    paired = reduced_superconductor(material.gap_ratio).conduction(t)
-    return phonons, electrons, LORENZ / material.resistivity * material.critical_temperature**2 * paired
+        values[0] += normal * u
+        slopes[0] += normal
+        return values, slopes
+    values[1], slopes[1] = normal * u, normal
+    paired, ratio = reduced_superconductor(material.gap_ratio).conduction(
+        np.sqrt(positive) / material.critical_temperature
+    )
+    values[2] = 2.0 * normal * material.critical_temperature**2 * paired
+    slopes[2] = normal * ratio
+    return values, slopes

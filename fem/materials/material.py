@@ -306,7 +306,7 @@ class Material:
         """Return k(T)/(2T), W/(m K^2), such that k grad T = conductivity_u grad u with u = T^2 (u < 0: as at 0)."""
         return conduction.conductivity_u(self, *_pair(u, f))
 
-    def conduction_potentials(self, u: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
+    def conduction_potentials(self, u: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Integral of k dT from 0 to T, as parts that do not depend on f and those of the two states' electrons.
 
         The heat flux at normal fraction f is minus the gradient of common + f normal + (1 - f) superconducting
@@ -316,7 +316,7 @@ class Material:
             u: T^2, K^2; below 0 everything but normal electrons counts as at 0.
 
         Returns:
-            common, normal and superconducting, W/m, each of u's shape.
+            common, normal and superconducting, W/m, and their slopes in u, W/(m K^2), (3, *shape of u) each.
         """
         return conduction.potentials(self, np.asarray(u, dtype=np.float64))
 

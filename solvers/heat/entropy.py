@@ -28,6 +28,7 @@ SMALL_CHANGE = 1e-4
 def step_entropy(
     network: ActiveNetwork,
     begin: Stored,
+    end_energy: Floats,
     before: Floats,
     after: Floats,
     f: Floats,
@@ -39,6 +40,7 @@ def step_entropy(
     Args:
         network: the active network.
         begin: what the nodes stored at the start of the step.
+        end_energy: nodal energies at its end, J, (n_local,).
         before: u at the start of the step, K^2, (n_local,).
         after: u at its end, K^2, (n_local,).
         f: normal fraction at its end, (n_local,).
@@ -46,7 +48,7 @@ def step_entropy(
         moving: nodes that stored entropy: each stage gave them its heat at its own temperature; None: none.
     """
     space = network.space
-    mean = _inverse_temperature(network, begin.energy, before, after, f)
+    mean = _inverse_temperature(network, end_energy - begin.energy, before, after, f)
     inverses = [mean if moving is None else np.where(moving, 1.0 / np.sqrt(u), mean) for _, _, u in flows]
     local: dict[str, float] = {}
     for (time, flow, _), inverse in zip(flows, inverses, strict=True):
@@ -93,11 +95,9 @@ def tie_entropy(network: ActiveNetwork, before: Floats, after: Floats, f: Floats
     return dict(zip(names, (float(value) for value in network.space.comm.allreduce(total)), strict=True))
 
 
-def _inverse_temperature(
-    network: ActiveNetwork, energy_before: Floats, before: Floats, after: Floats, f: Floats
-) -> Floats:
-    """Mean 1/T of each node's energy change in a step at one f, 1/K, (n_local,) (collective)."""
-    energy = network.energy(after, f)[0] - energy_before
+def _inverse_temperature(network: ActiveNetwork, energy: Floats, before: Floats, after: Floats, f: Floats) -> Floats:
+    """Mean 1/T of each node's change of energy (J) in a step at one f, 1/K, (n_local,) (collective)."""
+    energy = energy.copy()
     entropy = network.entropy(after, f) - network.entropy(before, f)
     matrix = network.matrix
     n = network.space.n_owned

@@ -14,13 +14,25 @@ from solvers.errors import StepFailure
 
 # Hypre's settings for heat-like operators (HMIS coarsening, ext+i interpolation): 6-7 iterations up to 50k unknowns.
 AMG_OPTIONS = {
+    "pc_type": "hypre",
+    "pc_hypre_type": "boomeramg",
     "pc_hypre_boomeramg_strong_threshold": "0.5",
     "pc_hypre_boomeramg_coarsen_type": "HMIS",
     "pc_hypre_boomeramg_interp_type": "ext+i",
     "pc_hypre_boomeramg_P_max": "4",
 }
 TOLERANCE = 1e-10
-REBUILD_AFTER = 12  # iterations with a reused preconditioner that call for a new one
+# Up to this many unknowns a factorisation, which every rank makes for itself, is cheaper than AMG.
+DIRECT_LIMIT = 20_000
+DIRECT_OPTIONS = {"pc_type": "lu", "pc_factor_mat_ordering_type": "amd"}
+REDUNDANT_OPTIONS = {"pc_type": "redundant", "redundant_ksp_type": "preonly"} | {
+    f"redundant_{key}": value for key, value in DIRECT_OPTIONS.items()
+}
+# Iterations with a reused preconditioner that call for a new one at the next filling, and those that are not exceeded:
+# a new one is made at once.
+REBUILD_AFTER = 5
+REUSE_LIMIT = 10
+FRESH_LIMIT = 100
 
 
 @dataclass
@@ -82,19 +94,19 @@ class NetworkMatrix:
         ksp.setOptionsPrefix("heat_")
         ksp.setOperators(mat)
         ksp.setType("gmres")
-        ksp.setTolerances(rtol=TOLERANCE, atol=1e-300, max_it=100)
-        pc = ksp.getPC()
-        pc.setType("hypre")
-        pc.setHYPREType("boomeramg")
+        ksp.setTolerances(rtol=TOLERANCE, atol=1e-300)
+        defaults = REDUNDANT_OPTIONS if self.space.comm.size > 1 else DIRECT_OPTIONS
+        if self.space.n_global > DIRECT_LIMIT:
+            defaults = AMG_OPTIONS
         options = PETSc.Options("heat_")
-        defaults = {key: value for key, value in AMG_OPTIONS.items() if not options.hasName(key)}
+        defaults = {key: value for key, value in defaults.items() if not options.hasName(key)}
         for key, value in defaults.items():
             options.setValue(key, value)
         ksp.setFromOptions()
         for key in defaults:
             options.delValue(key)
         self._ksp = ksp
-        self._reused = False
+        self._reused, self._scale = False, 1.0
         self.forget()
 
     def forget(self) -> None:
@@ -116,8 +128,9 @@ class NetworkMatrix:
             held: nodes whose value is fixed; every rank that sees a node must say the same, (n_local,).
         """
         n = self.space.n_owned
-        local = float(np.abs(diagonal).max(initial=0.0))
-        self._scale = 1.0 / (self.space.comm.allreduce(local, op=MPI.MAX) or 1.0)
+        if self._stale:
+            local = float(np.abs(diagonal).max(initial=0.0))
+            self._scale = 1.0 / (self.space.comm.allreduce(local, op=MPI.MAX) or 1.0)
         diagonal = np.where(held, 0.0, diagonal * self._scale)
         fixed = held[self.i] | held[self.j]
         of_i, of_j = (np.where(fixed, 0.0, x * self._scale) for x in (of_i, of_j))
@@ -132,6 +145,11 @@ class NetworkMatrix:
         self._stale = False
         self._ksp.getPC().setReusePreconditioner(self._reused)
 
+    def diagonal(self) -> Floats:
+        """The diagonal, with those of dropped nodes added to their roots and something positive in their place."""
+        self._mat.getDiagonal(self._gathered)
+        return np.asarray(self._gathered.array_r / self._scale)
+
     def solve(self, right: Floats, rtol: float = TOLERANCE) -> Floats:
         """Solve for owned values; dropped nodes get the value of their root (collective).
 
@@ -145,11 +163,12 @@ class NetworkMatrix:
         Raises:
             StepFailure: the iteration did not converge.
         """
-        self._ksp.setTolerances(rtol=rtol)
+        self._ksp.setTolerances(rtol=rtol, max_it=REUSE_LIMIT if self._reused else FRESH_LIMIT)
         x = self._iterate(right)
         if self._ksp.getConvergedReason() <= 0 and self._reused:
             self._reused = False
             self._ksp.getPC().setReusePreconditioner(False)
+            self._ksp.setTolerances(max_it=FRESH_LIMIT)
             x = self._iterate(right)
         reason, iterations = self._ksp.getConvergedReason(), self._ksp.getIterationNumber()
         if reason <= 0:

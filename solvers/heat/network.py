@@ -15,7 +15,7 @@ from fem.spaces.numbering import Edges
 from meshes.arrays import Bools, Floats, Ints
 from solvers.heat.links import Link
 from solvers.heat.matrix import NetworkMatrix
-from solvers.heat.parts import Flow, PairFlow, PairJacobian, values_at
+from solvers.heat.parts import Crossing, Flow, PairFlow, PairJacobian, values_at
 from solvers.heat.ties import Ties
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class ActiveNetwork:
         group: number of the group of layers tied by perfect contacts, -1 for held nodes, (n_local,).
         n_groups: how many groups there are.
         connected: number of the set of connected layers to which each layer belongs, (n_layers,).
+        crossings: of the conduction edges and each conducting contact, the pairs between two groups.
         matrix: the linear system of this network.
         heating: nodal power (W) of a mechanism outside the network, by "MECHANISM LAYER".
         heating_power: its sum in each layer, W, by the same names.
@@ -61,6 +62,7 @@ class ActiveNetwork:
     group: Ints
     n_groups: int
     connected: Ints
+    crossings: Sequence[Crossing]
     matrix: NetworkMatrix
     heating: Mapping[str, Floats] = field(default_factory=dict)
     heating_power: Mapping[str, float] = field(default_factory=dict)
@@ -109,16 +111,23 @@ class ActiveNetwork:
         """
         new = self.ties.equalise(self.matrix, lambda v: self.energy(v, f), self.hold(u))
         given = self.energy(u, f)[0] - self.energy(new, f)[0]
-        return new, *self._tied_sums(given)
+        return new, *self._tied_sums(given)[:2]
 
-    def _tied_sums(self, nodal: Floats) -> tuple[dict[str, float], dict[str, float]]:
-        """What tied nodes give away: to each bath, and through each perfect contact (lower to upper), by name."""
-        n = self.space.n_owned
-        total = np.bincount(self.ties.bath[:n] + 1, nodal[:n], minlength=len(self.problem.baths) + 1)[1:]
-        total = self.space.comm.allreduce(total)
+    def _tied_sums(
+        self, nodal: Floats, more: Sequence[float] = ()
+    ) -> tuple[dict[str, float], dict[str, float], list[float]]:
+        """What tied nodes give away: to each bath, and through each perfect contact (lower to upper), by name.
+
+        With it goes the sum over the ranks of more numbers.
+        """
+        n, baths = self.space.n_owned, self.problem.baths
+        from_held = np.bincount(self.ties.bath[:n] + 1, nodal[:n], minlength=len(baths) + 1)[1:]
+        total: Floats = np.concatenate([from_held, self.ties.through(nodal), more], dtype=np.float64)
+        self.space.comm.Allreduce(MPI.IN_PLACE, total)
+        total, through, sums = np.split(total, [len(baths), len(baths) + len(self.perfect)])
         contacts = dict.fromkeys((c.name for c in self.problem.contacts), 0.0)
-        for link, through in zip(self.perfect, self.ties.through(nodal), strict=True):
-            contacts[link.name] = float(through)
+        for link, amount in zip(self.perfect, through, strict=True):
+            contacts[link.name] = float(amount)
         if self.emptied:
             given = self.space.layer_sums(nodal)
             for name, (layer, sign) in self.emptied.items():
@@ -128,7 +137,7 @@ class ActiveNetwork:
                     if c.name != name and layer in (c.lower, c.upper) and isinstance(c.law, Perfect | Ideal):
                         passed += contacts[c.name] * (1.0 if c.upper == layer else -1.0)
                 contacts[name] = sign * passed
-        return {b.name: float(total[k]) for k, b in enumerate(self.problem.baths)}, contacts
+        return {b.name: float(total[k]) for k, b in enumerate(baths)}, contacts, [float(x) for x in sums]
 
     def tied_by(self) -> tuple[list[str], Ints]:
         """Names of all baths and contacts, and the number of the one that ties each node, -1: none (collective).
@@ -162,23 +171,22 @@ class ActiveNetwork:
         Kirchhoff's transformation: weight times the difference of the integral of k dT, at the mean f of the edge.
         It is exact along an edge and monotone in both ends, however steep k(T) is.
         """
-        edges = self.edges
-        common, normal, paired = (np.empty_like(u) for _ in range(3))
-        kappa_n, kappa_s = np.empty_like(u), np.empty_like(u)
+        i, j, weight = self.edges.i, self.edges.j, self.edges.weight
+        values, slopes = np.zeros((2, 3, len(u)))
         for material, nodes in zip(self.problem.materials, self.problem.layer_nodes, strict=True):
             held = self.held_u[nodes][self.held[nodes]]
             if len(held) == len(nodes) and (held == held[:1]).all():  # nothing flows, and the laws are expensive
-                for values in (common, normal, paired, kappa_n, kappa_s):
-                    values[nodes] = 0.0
                 continue
-            common[nodes], normal[nodes], paired[nodes] = material.conduction_potentials(u[nodes])
-            kappa_n[nodes] = material.conductivity_u(u[nodes], 1.0)
-            kappa_s[nodes] = material.conductivity_u(u[nodes], 0.0)
-        i, j, weight = edges.i, edges.j, edges.weight
-        mean = 0.5 * (f[i] + f[j])
-        q = common[i] - common[j] + mean * (normal[i] - normal[j]) + (1.0 - mean) * (paired[i] - paired[j])
-        slopes = [weight * (mean * kappa_n[k] + (1.0 - mean) * kappa_s[k]) for k in (i, j)]
-        return weight * q, PairJacobian(i, j, slopes[0], slopes[1])
+            values[:, nodes], slopes[:, nodes] = material.conduction_potentials(u[nodes])
+        start, end = f[i], f[j]
+        if (start == end).all():  # one potential for each node
+            value, slope = (x[0] + f * x[1] + (1.0 - f) * x[2] for x in (values, slopes))
+            return weight * (value[i] - value[j]), PairJacobian(i, j, weight * slope[i], weight * slope[j])
+        mean = 0.5 * (start + end)
+        rise = values[:, i] - values[:, j]
+        q = rise[0] + mean * rise[1] + (1.0 - mean) * rise[2]
+        of_i, of_j = (x[0] + mean * x[1] + (1.0 - mean) * x[2] for x in (slopes[:, i], slopes[:, j]))
+        return weight * q, PairJacobian(i, j, weight * of_i, weight * of_j)
 
     def hottest(self, u: Floats) -> Floats:
         """U of the hottest layer or bath connected to each node's layer by active contacts (collective)."""
@@ -191,8 +199,20 @@ class ActiveNetwork:
         hot = np.array([mean[self.connected == c].max() for c in self.connected])
         return np.asarray(hot[self.space.layer])
 
-    def power(self, u: Floats, f: Floats, mixed: Bools | None = None) -> Flow:
-        """Power into every node and through every contact at a state (collective).
+    def power(self, u: Floats, f: Floats) -> Flow:
+        """Power into every node and through every contact with a law at a state (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction, (n_local,).
+        """
+        flow = self.flows(u, f)
+        sums = self.space.comm.allreduce(np.array([p.power.sum() for p in flow.pair_flows]))
+        self._book(flow, sums)
+        return flow
+
+    def flows(self, u: Floats, f: Floats, mixed: Bools | None = None) -> Flow:
+        """Power into every node and of every pair at a state; `close` sums it over contacts and baths (collective).
 
         Args:
             u: T^2, K^2, (n_local,).
@@ -226,28 +246,25 @@ class ActiveNetwork:
             bath_slope += np.bincount(i, d_i * link.area, minlength=len(nodal))
             pair_flows.append(PairFlow(name, i, None, q, np.sqrt(link.bath_u)))
         nodal = self.space.accumulate(nodal) + sum(self.heating.values(), self.source)
-        totals = self.space.comm.allreduce(np.array([p.power.sum() for p in pair_flows[1:]]))
-        power = {p.name: float(total) for p, total in zip(pair_flows[1:], totals, strict=True)}
-        return Flow(
-            nodal,
-            {c.name: power.get(c.name, 0.0) for c in self.problem.contacts},
-            {b.name: power.get(b.name, 0.0) for b in self.problem.baths},
-            self.source_total,
-            pair_flows,
-            jacobian,
-            bath_slope,
-        )
+        contact = dict.fromkeys((c.name for c in self.problem.contacts), 0.0)
+        bath = dict.fromkeys((b.name for b in self.problem.baths), 0.0)
+        return Flow(nodal, contact, bath, self.source_total, pair_flows, jacobian, bath_slope)
 
-    def linearise(self, flow: Flow, slope: Floats, h: float) -> Floats:
+    @staticmethod
+    def _book(flow: Flow, sums: Sequence[float]) -> None:
+        """Put the sums over its pair flows into a flow."""
+        for pair, power in zip(flow.pair_flows, sums, strict=True):
+            for book in (flow.contact, flow.bath):
+                if pair.name in book:
+                    book[pair.name] = float(power)
+
+    def linearise(self, flow: Flow, slope: Floats, h: float) -> None:
         """Fill the matrix with the Jacobian of an implicit stage of h (s) (collective).
 
         Args:
             flow: the power at its state.
             slope: of what the nodes store, J/K^2, (n_local,).
             h: s.
-
-        Returns:
-            This rank's part of the diagonal, J/K^2, (n_local,).
         """
         size, n = self.space.n_local, self.space.n_owned
         total = flow.bath_slope.copy()
@@ -258,16 +275,16 @@ class ActiveNetwork:
         diagonal[:n] += slope[:n]
         of_i, of_j = (h * np.concatenate([getattr(s, side) for s in flow.jacobian]) for side in ("of_i", "of_j"))
         self.matrix.fill(diagonal, of_i, of_j, self.held)
-        return np.asarray(diagonal)
 
     def close(self, flow: Flow, rate: Floats) -> None:
-        """Book what passes through perfect contacts and into holding baths (collective).
+        """Book what passes through contacts and into baths, in one reduction (collective).
 
         Args:
             flow: completed in place.
             rate: actual rate of change of the nodal energies, W, (n_local,); 0 at held nodes.
         """
-        baths, contacts = self._tied_sums(flow.nodal - rate)
+        baths, contacts, sums = self._tied_sums(flow.nodal - rate, [float(p.power.sum()) for p in flow.pair_flows])
+        self._book(flow, sums)
         for contact in self.problem.contacts:
             if isinstance(contact.law, Perfect | Ideal):
                 flow.contact[contact.name] = contacts[contact.name]
@@ -305,11 +322,13 @@ def build_network(problem: HeatProblem, active: frozenset[str]) -> ActiveNetwork
     # Between two nodes held at one temperature nothing ever flows.
     live = ~(held[edges.i] & held[edges.j] & (held_u[edges.i] == held_u[edges.j]))
     edges = Edges(edges.i[live], edges.j[live], edges.weight[live])
-    i, j = (np.concatenate([getattr(k, end) for k in (edges, *conducting)]) for end in ("i", "j"))
+    pairs = [(edges.i, edges.j), *((k.i, k.j) for k in conducting)]
+    i, j = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
     source = np.zeros(space.n_local)
     for name, nodal in problem.source_nodal.items():
         if name in active:
             source += nodal
+    group, n_groups, connected = _group_layers(problem, active, held, perfect)
     return ActiveNetwork(
         problem,
         active,
@@ -321,7 +340,10 @@ def build_network(problem: HeatProblem, active: frozenset[str]) -> ActiveNetwork
         emptied,
         source,
         float(space.layer_sums(source).sum()),
-        *_group_layers(problem, active, held, perfect),
+        group,
+        n_groups,
+        connected,
+        [Crossing.between(group, n_groups, i, j) for i, j in pairs],
         NetworkMatrix(space, ties.root, i, j, problem.solves),
     )
 

@@ -160,6 +160,29 @@ class PairJacobian:
     of_j: Floats
 
 
+@dataclass(frozen=True)
+class Crossing:
+    """Pairs of a set whose nodes are in different groups of layers; flow inside a group cancels in its balance.
+
+    Attributes:
+        pairs: their numbers in the set, (n,).
+        entries: places in the flat matrix of the groups of (i, i), (i, j), (j, i) and (j, j), (4 n,).
+        ends: number of the group, 0: held, of i and of j, (2 n,).
+    """
+
+    pairs: Ints
+    entries: Ints
+    ends: Ints
+
+    @classmethod
+    def between(cls, group: Ints, n_groups: int, i: Ints, j: Ints) -> Crossing:
+        """Those of the pairs (i, j) whose nodes differ in their group, -1 for held nodes, (n_local,)."""
+        pairs = np.flatnonzero(group[i] != group[j]).astype(np.int32)
+        a, b, size = group[i[pairs]] + 1, group[j[pairs]] + 1, n_groups + 1
+        entries = np.concatenate([row * size + column for row, column in ((a, a), (a, b), (b, a), (b, b))])
+        return cls(pairs, entries, np.concatenate([a, b]))
+
+
 @dataclass
 class Flow:
     """Power in the network at one state.

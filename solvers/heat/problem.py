@@ -2,7 +2,7 @@
 
 Unknown u = T^2 (K^2), in which the heat capacity, conduction and junctions of normal metals are linear. The energy
 of a node is volume * e(T, f), the power into it is conduction plus contacts plus sources; one implicit stage solves
-energy - h * power = target. After every linear solve one constant shift of u per layer closes the energy sums of the
+energy - h * power = target. Once that has converged one constant shift of u per layer closes the energy sums of the
 layers to round-off, so that contact fluxes and the first law do not depend on any solver tolerance.
 """
 

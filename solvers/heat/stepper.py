@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from mpi4py import MPI
 
+from fem.materials.material import Material
 from meshes.arrays import Bools, Floats
 from solvers.errors import StepFailure
 from solvers.heat import spin_energy
@@ -15,16 +16,13 @@ from solvers.heat.checks import check_state
 from solvers.heat.entropy import step_entropy
 from solvers.heat.network import ActiveNetwork
 from solvers.heat.parts import Flow
+from solvers.heat.stage import Point, Stage, StageSolver
 from solvers.heat.step import Step, sum_of_steps
 from solvers.heat.step_control import StepControl
-from solvers.heat.storage import Change, Stored, guesses, reach_held, stored
+from solvers.heat.storage import Change, Stored, reach_held
 
 GAMMA = 1.0 - 1.0 / np.sqrt(2.0)  # SDIRK2, L-stable and stiffly accurate (Alexander 1977)
-NEWTON_LIMIT = 30
-NEWTON_TOLERANCE = 1e-9  # largest change of u, relative to itself and 1e-4 of the hottest connected layer
-BALANCE_TOLERANCE = 1e-13  # energy balance of a layer, relative to its energy
 FILTER_TOLERANCE = 1e-7  # of the solves that filter the error: the length of a step must not depend on the ranks
-EPSILON = float(np.finfo(float).eps)
 STEADY_TOLERANCE = 1e-12  # change of u, relative to itself and the hottest connected layer, of two long steps
 STEADY_LIMIT = 60
 # Third-order weights of the rates at 0, GAMMA dt and dt (exact for linear relaxation), minus those of the method.
@@ -32,34 +30,22 @@ _ORDER_CONDITIONS = np.array([[1.0, 1.0, 1.0], [0.0, GAMMA, 1.0], [0.0, GAMMA**2
 ERROR_WEIGHTS = np.linalg.solve(_ORDER_CONDITIONS, [1.0, 1 / 2, 1 / 6]) - [0.0, 1 - GAMMA, GAMMA]
 
 
-@dataclass
-class _State:
-    """Everything known at a trial u."""
-
-    u: Floats
-    stored: Stored
-    slope: Floats
-    flow: Flow
-    residual: Floats
-
-    @property
-    def energy(self) -> Floats:
-        """Nodal energies, J."""
-        return self.stored.energy
-
-
 @dataclass(frozen=True)
-class _Stage:
-    """One implicit stage: heat(u, f) - h power(u, f) = 0, with the heat that brings nodes from `target` to u."""
+class _Last:
+    """The end of the last step, from which the next one starts unless something was done to it."""
 
+    point: Point
     f: Floats
-    target: Floats
-    h: float
-    moving: Bools | None = None
-    mixed: Bools | None = None
+    network: ActiveNetwork
+    materials: Sequence[Material]
+
+    def is_at(self, network: ActiveNetwork, u: Floats, f: Floats) -> bool:
+        """Whether it is what a network has at these arrays (the very same ones)."""
+        known = (self.network, self.materials, self.point.u, self.f)
+        return all(a is b for a, b in zip(known, (network, network.problem.materials, u, f), strict=True))
 
 
-class HeatStepper:
+class HeatStepper(StageSolver):
     """Advances u = T^2 of a heat problem, at a fixed normal fraction or while it changes.
 
     Args:
@@ -69,121 +55,11 @@ class HeatStepper:
     """
 
     def __init__(self, network: ActiveNetwork, rtol: float = 1e-3) -> None:
-        self.network, self.rtol = network, rtol
+        super().__init__(network)
+        self.rtol = rtol
         self.control = StepControl()
-        self.newton_max = 0
         self.rejected = 0
-
-    # ---- one implicit stage ----------------------------------------------------------------------
-    def _evaluate(self, u: Floats, stage: _Stage) -> _State:
-        now = stored(self.network, u, stage.f, stage.moving)
-        flow = self.network.power(u, stage.f, stage.mixed)
-        residual = np.where(self.network.held, 0.0, now.heat(stage.target) - stage.h * flow.nodal)
-        return _State(u, now, now.heat_slope(stage.target, u, stage.moving), flow, residual)
-
-    def solve_stage(
-        self,
-        u: Floats,
-        f: Floats,
-        target: Floats,
-        h: float,
-        moving: Bools | None = None,
-        mixed: Bools | None = None,
-    ) -> _State:
-        """Solve energy(u) - h power(u) = target, in moving nodes T (entropy(u) - target) = h power(u) (collective).
-
-        Args:
-            u: first guess, K^2, (n_local,); held nodes have their values.
-            f: normal fraction, (n_local,).
-            target: nodal energies, J, of moving nodes entropies, J/K, (n_local,).
-            h: s.
-            moving: nodes that store entropy, (n_local,); None: none.
-            mixed: see `HeatProblem.power`.
-
-        Raises:
-            StepFailure: no convergence, or a temperature would turn negative.
-        """
-        network = self.network
-        n = network.space.n_owned
-        free = ~network.held[:n]
-        stage = _Stage(f, target, h, moving, mixed)
-        state = self._start(u, stage)
-        hot = network.hottest(state.u)
-        for iteration in range(1, NEWTON_LIMIT + 1):
-            diagonal = network.linearise(state.flow, state.slope, h)
-            change = np.zeros_like(u)
-            change[:n] = -network.matrix.solve(state.residual[:n])
-            new = np.maximum(state.u + network.space.update_ghosts(change), 0.1 * state.u)
-            state = self._balance(self._evaluate(network.hold(new), stage), stage)
-
-            self.newton_max = max(self.newton_max, iteration)
-            size = network.space.accumulate(diagonal)[:n]
-            left = np.abs(network.matrix.combine(state.residual[:n]))
-            scale = size * (state.u + 1e-4 * hot)[:n]
-            worst = left[free] / scale[free]
-            if network.space.comm.allreduce(float(worst.max(initial=0.0)), op=MPI.MAX) < NEWTON_TOLERANCE:
-                return state
-        layer = network.space.layer[:n][free][np.argmax(worst)] if free.any() else 0
-        _, where = network.space.comm.allreduce((float(worst.max(initial=-1.0)), int(layer)), op=MPI.MAX)
-        name = network.space.names[where]
-        raise StepFailure(f"heat: Newton did not converge in {NEWTON_LIMIT} iterations, least of all in layer {name}")
-
-    def _start(self, u: Floats, stage: _Stage) -> _State:
-        """State to start Newton's method from: of films that switch the better one of two guesses (collective)."""
-        if stage.moving is None:
-            return self._evaluate(u, stage)
-        states = [self._evaluate(v, stage) for v in guesses(self.network, u, stage.f, stage.target, stage.moving)]
-        n = self.network.space.n_owned
-        misfits = [float((np.abs(s.residual) / np.sqrt(np.maximum(s.u, 1e-300)))[:n].sum()) for s in states]
-        misfits = list(self.network.space.comm.allreduce(np.array(misfits)))
-        return states[int(np.argmin(misfits))]
-
-    def _groups(self, state: _State, h: float) -> tuple[Floats, Floats, Floats]:
-        """Residual, round-off level (J) and Jacobian (J/K^2) of the energy balance of the groups of layers."""
-        network = self.network
-        group, size, n = network.group, network.n_groups + 1, network.space.n_owned
-        owned = group[:n] + 1
-        residual: Floats = np.bincount(owned, state.residual[:n], minlength=size).astype(np.float64)
-        # What can be closed: the energy of the layers, and sums of flows that nearly cancel, to round-off.
-        gross = BALANCE_TOLERANCE * spin_energy.heat(network.problem, state.u, state.energy)[:n]
-        kept = np.abs(state.stored.factor * state.stored.amount)
-        gross += 4 * EPSILON * (kept[:n] + h * np.abs(state.flow.nodal[:n]))
-        level: Floats = np.bincount(owned, gross, minlength=size).astype(np.float64)
-        level += 4 * EPSILON * np.bincount(group + 1, h * state.flow.bath_slope * state.u, minlength=size)
-        jacobian: Floats = np.diag(np.bincount(owned, state.slope[:n], minlength=size).astype(np.float64))
-        jacobian += np.diag(np.bincount(group + 1, h * state.flow.bath_slope, minlength=size))
-        for s in state.flow.jacobian:
-            cross = group[s.i] != group[s.j]  # flow inside a group cancels in its balance
-            a, b = group[s.i[cross]] + 1, group[s.j[cross]] + 1
-            of_i, of_j = h * s.of_i[cross], h * s.of_j[cross]
-            for row, column, value in ((a, a, of_i), (a, b, -of_j), (b, a, -of_i), (b, b, of_j)):
-                flat = np.bincount(row * size + column, value, minlength=size * size)
-                jacobian += flat.reshape(size, size)
-            gross = of_i * state.u[s.i[cross]] + of_j * state.u[s.j[cross]]
-            for row in (a, b):
-                level += 4 * EPSILON * np.bincount(row, gross, minlength=size)
-        total = network.space.comm.allreduce(np.concatenate([residual, level, jacobian.reshape(-1)]))
-        residual, level, jacobian = np.split(total, [size, 2 * size])
-        return residual[1:], level[1:], jacobian.reshape(size, size)[1:, 1:]
-
-    def _balance(self, state: _State, stage: _Stage) -> _State:
-        """Shift u of each group of layers by a constant so that its energy balance closes (collective)."""
-        network = self.network
-        if network.n_groups == 0:
-            return state
-        free = network.group >= 0
-        for _ in range(NEWTON_LIMIT):
-            residual, level, jacobian = self._groups(state, stage.h)
-            if (np.abs(residual) <= level).all():
-                return state
-            shift = np.zeros_like(state.u)
-            shift[free] = -np.linalg.solve(jacobian, residual)[network.group[free]]
-            lowest = float((shift[free] / state.u[free]).min(initial=0.0))
-            lowest = network.space.comm.allreduce(lowest, op=MPI.MIN)
-            if lowest < -0.9:
-                shift *= 0.9 / -lowest
-            state = self._evaluate(state.u + shift, stage)
-        raise StepFailure("heat: the energy balance of the layers did not close")
+        self._last: _Last | None = None
 
     # ---- one step --------------------------------------------------------------------------------
     def step(self, u: Floats, f: Floats, dt: float, change: Change | None = None) -> Step:
@@ -203,26 +79,21 @@ class HeatStepper:
         moving = None if change is None else change.moving
         mixed = None if change is None else change.mixed(dt)
         gain = 0.0 if change is None else change.gain
-        begin = stored(network, u, f, moving)
+        start = self._at(u, f, moving, mixed)
+        begin = start.stored
         f1 = f if change is None else change.at(f, GAMMA)
-        target1 = begin.amount + GAMMA * gain
-        first = self.solve_stage(u, f1, target1, h, moving, mixed)
-        heat1 = first.stored.heat(target1)
+        stage1 = Stage(f1, begin.amount + GAMMA * gain, h, moving, mixed)
+        first, jacobian = self.solve(start, stage1)
+        heat1 = first.stored.heat(stage1.target)
         network.close(first.flow, heat1 / h)
-        rate0 = np.where(network.held, 0.0, network.power(u, f, mixed).nodal)
+        rate0 = np.where(network.held, 0.0, start.flow.nodal)
         ones = [(h, first.flow, first.u)]
-        target2 = begin.amount + gain + (dt - h) / h * (first.stored.amount - target1)
-        lowest = target2 if moving is None else np.where(moving, 1.0, target2)
-        lowest = lowest - spin_energy.lowest_energy(network.problem)
-        least = float(lowest[~network.held].min(initial=np.inf))
-        if moving is not None:  # entropy falls to that of T = 0 at the most
-            left = (target2 - spin_energy.lowest_entropy(network.problem))[moving & ~network.held]
-            least = min(least, float(left.min(initial=np.inf)))
-        if network.space.comm.allreduce(least, op=MPI.MIN) <= 0:
-            size = self._error(first, f1, np.asarray(0.5 * (heat1 - h * rate0)), h, moving)
-            return self._finish(h, begin, u, f1, first, ones, size, change, heat1)
-        f2 = f if change is None else change.fraction
-        second = self.solve_stage(first.u, f2, target2, h, moving, mixed)
+        target2 = begin.amount + gain + (dt - h) / h * (first.stored.amount - stage1.target)
+        if self._runs_out(target2, moving):
+            size = self._error(first, stage1, jacobian, np.asarray(0.5 * (heat1 - h * rate0)))
+            return self._finish(h, begin, u, first, stage1, ones, size, heat1)
+        stage2 = Stage(f if change is None else change.fraction, target2, h, moving, mixed)
+        second, jacobian = self.solve(first, stage2)
         heat2 = second.stored.heat(target2)
         network.close(second.flow, heat2 / h)
         w0, w1, w2 = dt * ERROR_WEIGHTS
@@ -231,19 +102,39 @@ class HeatStepper:
         error = np.asarray(second.stored.factor * (w0 * rates[0] + w1 * rates[1] + w2 * rates[2]))
         flows = [(dt - h, first.flow, first.u), (h, second.flow, second.u)]
         heat = np.asarray((dt - h) / h * heat1 + heat2)
-        size = self._error(second, f2, error, h, moving)
-        return self._finish(dt, begin, u, f2, second, flows, size, change, heat)
+        size = self._error(second, stage2, jacobian, error)
+        return self._finish(dt, begin, u, second, stage2, flows, size, heat)
+
+    def _at(self, u: Floats, f: Floats, moving: Bools | None, mixed: Bools | None) -> Point:
+        """The point at u and f: the end of the last step, if it is still that (collective)."""
+        network = self.network
+        if moving is None and self._last is not None and self._last.is_at(network, u, f):
+            return self._last.point
+        start = Stage(f, u, 0.0, moving, mixed).at(network, u)
+        if moving is None:
+            self._last = _Last(start, f, network, network.problem.materials)
+        return start
+
+    def _runs_out(self, target: Floats, moving: Bools | None) -> bool:
+        """Whether some node would have to store less than at T = 0 (collective)."""
+        network = self.network
+        lowest = target if moving is None else np.where(moving, 1.0, target)
+        lowest = lowest - spin_energy.lowest_energy(network.problem)
+        least = float(lowest[~network.held].min(initial=np.inf))
+        if moving is not None:  # entropy falls to that of T = 0 at the most
+            left = (target - spin_energy.lowest_entropy(network.problem))[moving & ~network.held]
+            least = min(least, float(left.min(initial=np.inf)))
+        return bool(network.space.comm.allreduce(least, op=MPI.MIN) <= 0)
 
     def _finish(
         self,
         dt: float,
         begin: Stored,
         u: Floats,
-        f: Floats,
-        state: _State,
+        end: Point,
+        stage: Stage,
         flows: list[tuple[float, Flow, Floats]],
         error: float,
-        change: Change | None,
         heat: Floats,
     ) -> Step:
         def total(name: str) -> dict[str, float]:
@@ -252,14 +143,15 @@ class HeatStepper:
 
         source = sum(w * flow.source for w, flow, _ in flows)
         work = 0.0
-        moving = None
-        if change is not None:
-            moving = change.moving
-            nodal = np.where(moving, state.energy - begin.energy - heat, 0.0)
+        moving = stage.moving
+        if moving is not None:
+            nodal = np.where(moving, end.energy - begin.energy - heat, 0.0)
             work = float(self.network.space.layer_sums(nodal).sum())
-        entropy = step_entropy(self.network, begin, u, state.u, f, flows, moving)
+        else:
+            self._last = _Last(end, stage.f, self.network, self.network.problem.materials)
+        entropy = step_entropy(self.network, begin, end.energy, u, end.u, stage.f, flows, moving)
         inner = flows[0][2] if len(flows) > 1 else None
-        return Step(dt, state.u, f, work, total("contact"), total("bath"), source, entropy, error, inner)
+        return Step(dt, end.u, stage.f, work, total("contact"), total("bath"), source, entropy, error, inner)
 
     def _scale(self, u: Floats, f: Floats, energy: Floats) -> Floats:
         """What errors of the nodal energies are measured against, J, (n_local,) (collective)."""
@@ -269,45 +161,40 @@ class HeatStepper:
             + spin_energy.heat(network.problem, hot, network.energy(hot, f)[0])
         )
 
-    def _error(self, state: _State, f: Floats, error: Floats, h: float, moving: Bools | None) -> float:
+    def _error(self, end: Point, stage: Stage, jacobian: Floats, error: Floats) -> float:
         """Size of a nodal energy error over the tolerance: the larger of layer means and filtered nodes.
 
         In a layer that switches only the mean counts: how its nodes come to one temperature, in nanoseconds while its
         normal fraction moves in a straight line from nothing, is not resolved.
         """
         network = self.network
-        space, n = network.space, network.space.n_owned
-        scale = self._scale(state.u, f, state.energy)
+        space, n, moving = network.space, network.space.n_owned, stage.moving
+        scale, slope = self._scale(end.u, stage.f, end.energy), stage.slope(end)
         # What relaxes within the step is damped by the method like 1/dt: filter twice, or it is taken for an error.
         node = np.where(network.held | (False if moving is None else moving), 0.0, error)[:n]
         for _ in range(2):
-            node = state.slope[:n] * network.matrix.solve(node, FILTER_TOLERANCE)
+            node = slope[:n] * network.matrix.solve(node, FILTER_TOLERANCE)
         weight = space.volume[:n]
-        local = np.zeros(2)
-        worst = 0.0
         size = network.n_groups + 1
         owned = network.group[:n] + 1
-        sums = [np.bincount(owned, v[:n], minlength=size) for v in (error, scale, state.slope)]
-        sums = list(space.comm.allreduce(np.array(sums))[:, 1:])
-        if network.n_groups:
-            _, _, jacobian = self._groups(state, h)
-            mean = sums[0]
-            for _ in range(2):
-                mean = sums[2] * np.linalg.solve(jacobian, mean)
-            worst = float(np.abs(mean / sums[1]).max())
+        free = owned > 0 if moving is None else (owned > 0) & ~moving[:n]
+        squares = float((weight * (node / scale[:n]) ** 2)[free].sum())
+        sums = [np.bincount(owned, v[:n], minlength=size) for v in (error, scale, slope)]
+        total = np.concatenate([*sums, [squares, float(weight[free].sum())]])
+        space.comm.Allreduce(MPI.IN_PLACE, total)
+        rms = float(np.sqrt(total[-2] / total[-1])) if total[-1] > 0 else 0.0
+        mean, scales, slopes = total[:-2].reshape(3, size)[:, 1:]
+        for _ in range(2):
+            mean = slopes * np.linalg.solve(jacobian, mean)
+        worst = max(float(np.abs(mean / scales).max(initial=0.0)), rms)
         if moving is not None and reach_held(network, moving):
             # What a film passes on to nodes that are held goes through all of it, not through its last cells alone.
             rest: Floats = np.where(network.held | ~moving, 0.0, error)[:n]
             for _ in range(2):
-                rest = np.asarray(state.slope[:n] * network.matrix.solve(rest, FILTER_TOLERANCE))
+                rest = np.asarray(slope[:n] * network.matrix.solve(rest, FILTER_TOLERANCE))
             means = space.comm.allreduce(np.bincount(owned, rest, minlength=size))[1:]
-            worst = max(worst, float(np.abs(means / sums[1]).max(initial=0.0)))
-        free = owned > 0 if moving is None else (owned > 0) & ~moving[:n]
-        local[0] = float((weight * (node / scale[:n]) ** 2)[free].sum())
-        local[1] = float(weight[free].sum())
-        total = space.comm.allreduce(local)
-        rms = float(np.sqrt(total[0] / total[1])) if total[1] > 0 else 0.0
-        return max(worst, rms) / self.rtol
+            worst = max(worst, float(np.abs(means / scales).max(initial=0.0)))
+        return worst / self.rtol
 
     # ---- many steps ------------------------------------------------------------------------------
     def advance(self, u: Floats, f: Floats, duration: float, on_step: Callable[[Step], None] | None = None) -> Step:
@@ -370,23 +257,24 @@ class HeatStepper:
         dt = min(self.first_dt(u, f), 1.0) or 1.0
         quiet = 0
         for _ in range(STEADY_LIMIT):
-            energy, _ = network.energy(u, f)
-            state = self.solve_stage(u, f, energy, dt)
-            change = np.abs(state.u - u) / (state.u + network.hottest(state.u))
-            u = state.u
+            start = self._at(u, f, None, None)
+            end, _ = self.solve(start, Stage(f, start.energy, dt))
+            change = np.abs(end.u - u) / (end.u + network.hottest(end.u))
+            u = end.u
             moving = network.space.comm.allreduce(float(change.max(initial=0.0)), op=MPI.MAX) > STEADY_TOLERANCE
             quiet = 0 if moving else quiet + 1
             if quiet == 2:
-                network.close(state.flow, np.asarray((state.energy - energy) / dt))
-                return u, state.flow
+                network.close(end.flow, np.asarray((end.energy - start.energy) / dt))
+                return u, end.flow
             dt *= 10.0
         raise StepFailure("heat: no steady state; is some layer without a bath?")
 
     def first_dt(self, u: Floats, f: Floats) -> float:
         """A first step that changes no layer's energy by more than about sqrt(rtol) / 2 of its scale (collective)."""
         network = self.network
-        power = network.power(u, f).nodal
-        scale = self._scale(u, f, network.energy(u, f)[0])
+        start = self._at(u, f, None, None)
+        power = start.flow.nodal
+        scale = self._scale(u, f, start.energy)
         free = ~network.held
         sums, scales = network.space.layer_sums(np.where(free, power, 0.0), np.where(free, scale, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):

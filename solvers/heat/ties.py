@@ -85,17 +85,16 @@ class Ties:
         return bool(self.space.comm.allreduce(int(here)))
 
     def through(self, given: Floats) -> Floats:
-        """What passes each perfect contact, lower to upper, if every node gives an amount to its root (collective).
+        """What passes each perfect contact, lower to upper, if every node of this rank gives an amount to its root.
 
         Args:
             given: by node, (n_local,).
 
         Returns:
-            One total for each contact.
+            One sum for each contact, over the owned nodes.
         """
         n = self.space.n_owned
-        local = np.array([float(steps[:n] @ given[:n]) for steps in self._path])
-        return np.asarray(self.space.comm.allreduce(local))
+        return np.array([float(steps[:n] @ given[:n]) for steps in self._path])
 
     def equalise(self, matrix: NetworkMatrix, energy: Callable[[Floats], tuple[Floats, Floats]], u: Floats) -> Floats:
         """Give merged nodes the temperature at which they have the energy that they have now (collective).

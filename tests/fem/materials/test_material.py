@@ -163,6 +163,18 @@ def test_conductivity_of_u(ta):
     assert np.isfinite(film.conductivity_u(np.array([-1e-3, 0.0, 1e-18]), 0.5)).all()
 
 
+def test_slopes_of_conduction_potentials():
+    """They are those of the potentials to rounding, and the conductivity to what that of each state was fitted to."""
+    film = replace(get_material("Ta"), phonon_mean_free_path=1e-6)
+    u = np.concatenate([np.geomspace(0.2, 4.4, 40), [6.0, 30.0]]) ** 2
+    step = 1e-5 * u
+    values = [film.conduction_potentials(u + sign * step)[0] for sign in (1.0, -1.0)]
+    slopes = film.conduction_potentials(u)[1]
+    np.testing.assert_allclose((values[0] - values[1]) / (2.0 * step), slopes, rtol=1e-7, atol=1e-9 * slopes.max())
+    np.testing.assert_allclose(slopes[0] + slopes[1], film.conductivity_u(u, 1.0), rtol=1e-13)
+    np.testing.assert_allclose(slopes[0] + slopes[2], film.conductivity_u(u, 0.0), rtol=2e-5)
+
+
 def test_conductivity_laws(ta, exact):
     film = ta.with_overrides(mean_free_path=1e-6, resistivity=4e-9)
     T = 0.4 * ta.critical_temperature

@@ -55,9 +55,11 @@ class Ranks(Protocol):
     """What is needed here of an MPI communicator."""
 
     @property
-    def rank(self) -> int: ...  # noqa: D102
+    def rank(self) -> int:
+        """Number of this rank, from 0."""
 
-    def bcast(self, obj: Any, root: int = 0) -> Any: ...  # noqa: D102
+    def bcast(self, obj: Any, root: int = 0) -> Any:
+        """Give all ranks what `root` has (collective)."""
 
 
 def on_first_rank(comm: Ranks, work: Callable[[], T]) -> T:

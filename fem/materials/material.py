@@ -9,24 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fem.constants import KB, MU0
 from fem.materials import conduction, inversion, thin_film
-from fem.materials.bcs_theory import WEAK_COUPLING, ReducedSuperconductor, gap_squared, reduced_superconductor
+from fem.materials.bcs_theory import ReducedSuperconductor, gap_squared, reduced_superconductor
 from fem.materials.conduction import SMALLEST_U, temperature_of_u
+from fem.materials.constants import OfPhonons, OfSuperconductor
 from fem.materials.nuclear_spins import Nuclei
 from meshes.arrays import Floats
 
-PenetrationLaw = Literal["dirty", "clean", "two-fluid"]
-
 
 @dataclass(frozen=True)
-class Material:
-    """Constants of one material and the laws that follow from them.
+class Material(OfSuperconductor, OfPhonons):
+    """Constants of one material and the laws that follow from them; see `fem.materials.constants` for the others.
 
     All methods are vectorised: temperatures T (K), u = T^2 (K^2) and normal fractions f broadcast. A material that
     never superconducts ignores f.
@@ -35,22 +34,8 @@ class Material:
         name: as in the library.
         gamma: Sommerfeld constant, J m^-3 K^-2 (0 for dielectrics).
         beta: phonon heat capacity over T^3, J m^-3 K^-4.
-        critical_temperature: K; None if the material never superconducts.
-        gap_ratio: Delta(0)/(kB Tc); other values than the weak-coupling 1.764 follow the alpha-model.
-        penetration_depth0: lambda(0), m.
-        penetration_law: how lambda depends on T.
         resistivity: residual resistivity, Ohm m; None for dielectrics.
         room_resistivity: at 295 K, Ohm m (what a residual resistance ratio refers to).
-        coherence_length: xi0, m.
-        kappa: Ginzburg-Landau parameter of the clean metal; see `fem.materials.ginzburg_landau` for films.
-        measured_critical_field: thermodynamic mu0 Hc(0), T; compared with the derived one by `check`, not used.
-        lower_critical_field: mu0 Hc1(0), T.
-        electron_phonon: Sigma in Sigma (T^n - T_lattice^n), W m^-3 K^-n.
-        electron_phonon_exponent: n; 5 in clean metals, 6 in thin disordered films.
-        sound_speeds: longitudinal and transverse, m/s.
-        density: kg m^-3.
-        phonon_speed: mean speed in the phonon conductivity beta T^3 v l/3, m/s.
-        phonon_mean_free_path: l, m (a film: its thickness); None leaves phonon conduction out.
         constant_conductivity: W/(m K), replaces every conductivity law. Material("block", constant_conductivity=2.0,
             constant_heat_capacity=1e6) is all that a plain heat problem needs.
         constant_heat_capacity: J/(m^3 K), replaces gamma, beta, the superconducting electrons and the spins; then
@@ -63,22 +48,8 @@ class Material:
     name: str
     gamma: float = 0.0
     beta: float = 0.0
-    critical_temperature: float | None = None
-    gap_ratio: float = WEAK_COUPLING
-    penetration_depth0: float | None = None
-    penetration_law: PenetrationLaw = "dirty"
     resistivity: float | None = None
     room_resistivity: float | None = None
-    coherence_length: float | None = None
-    kappa: float | None = None
-    measured_critical_field: float | None = None
-    lower_critical_field: float | None = None
-    electron_phonon: float | None = None
-    electron_phonon_exponent: float = 5.0
-    sound_speeds: tuple[float, float] | None = None
-    density: float | None = None
-    phonon_speed: float = 2300.0
-    phonon_mean_free_path: float | None = None
     constant_conductivity: float | None = None
     constant_heat_capacity: float | None = None
     nuclei: Nuclei | None = None

@@ -32,6 +32,7 @@ class _Scanner:
         self.tables_in_array: dict[Path, int] = {}  # number of [[...]] headers met per path
 
     def document(self) -> None:
+        """Read to the end."""
         prefix: Path = ()
         while self._skip():
             if self.text.startswith("[[", self.at):

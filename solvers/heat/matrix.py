@@ -58,8 +58,6 @@ class NetworkMatrix:
 
     def __init__(self, space: LayerwiseSpace, root: Longs, i: Ints, j: Ints, counts: SolveCounts) -> None:
         self.space, self.counts = space, counts
-        n, n_global = space.n_owned, space.n_global
-        self._sizes = ((n, n_global), (n, n_global))
         self.i, self.j = i, j
         self.dropped: Bools = root != self.space.global_index
         self._unknown = root.astype(PETSc.IntType)
@@ -70,7 +68,8 @@ class NetworkMatrix:
         n = self.space.n_owned
         unknown = self._unknown
         mat = PETSc.Mat().create(self.space.comm)
-        mat.setSizes(self._sizes)
+        sizes = (n, self.space.n_global)
+        mat.setSizes((sizes, sizes))
         mat.setType("aij")
         # A dropped node keeps an identity row of its own; its pairs move to the root.
         own = self.space.global_index[:n]

@@ -22,6 +22,7 @@ class _Warnings(logging.Handler):
         self.texts: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep the text of a record."""
         self.texts.append(record.getMessage())
 
 

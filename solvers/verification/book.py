@@ -39,7 +39,7 @@ What a table cannot show, and the same rows, are tests:
 
 
 def all_rows(quick: bool, comm: MPI.Intracomm) -> list[Row]:
-    """Rows of laws, field, heat and the split step (collective)."""
+    """Rows of laws, field, heat and whole cycles (collective)."""
     return [*law_rows(), *field_rows(quick, comm), *heat_rows(quick, comm), *cycle_rows(comm)]
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.integrate import quad
 
 from fem.constants import MU0
-from fem.materials.material import Material, PenetrationLaw
+from fem.materials.constants import PenetrationLaw
+from fem.materials.material import Material
 from solvers.verification.laws.consistency import consistency_rows, maxwell
 from solvers.verification.laws.quadrature import conduction, electron_entropy, gap_argument, over_kelvin, yosida
 from solvers.verification.laws.samples import draws, worst

@@ -10,15 +10,15 @@ from solvers.case.model import load_case
 from solvers.errors import InputError
 
 TEXT = (Path(__file__).parents[3] / "cases" / "refrigerator.toml").read_text(encoding="utf-8")
-LIMIT = 5.0  # s
+LIMIT = 5.0  # s of the processor
 
 
 def refusal(path, *changes):
     """Lines of the error of a case file, which must come in time."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError) as caught:
         load_case(path, changes)
-    assert time.perf_counter() - start < LIMIT
+    assert time.process_time() - start < LIMIT
     lines = caught.value.lines
     assert all(line.isprintable() and 0 < len(line) < 500 for line in lines)
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -45,6 +46,7 @@ class StackPicture:
         extent = boxes[self.solid]
         self.low, self.high = extent[:, :, 0].min(axis=0), extent[:, :, 1].max(axis=0)
 
+    @matplotlib.rc_context({"text.usetex": False})  # whatever the settings of the user: LaTeX need not be there
     def save(self, path: Path, dpi: int) -> None:
         """Draw the three views into a file."""
         figure = Figure(figsize=(13, 7.5), layout="constrained")

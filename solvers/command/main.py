@@ -9,10 +9,13 @@ interrupted.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import tempfile
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -318,6 +321,12 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):  # an ASCII terminal shows what it has no letter for in another way
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if "HOME" not in os.environ:  # Open MPI does not start without
+        home = os.path.expanduser("~")
+        os.environ["HOME"] = home if os.path.isdir(home) else tempfile.gettempdir()
     if _launched_rank() and {"--help", "-h", "--version"} & set(sys.argv[1:]):
         sys.exit(0)
     code, message = 0, ""
@@ -352,9 +361,13 @@ def _leave(code: int, message: str, alone: bool = False) -> None:
     """
     comm = _world() if code and _launched_rank() is not None else None
     if message and (alone or comm is None or comm.rank == 0):
-        print(message, file=sys.stderr, flush=True)
-    if comm is not None and comm.size > 1:
+        with suppress(OSError):
+            print(message, file=sys.stderr, flush=True)
+    try:
         sys.stdout.flush()
+    except OSError:  # nobody reads any more, as behind `| head`: Python shall not try again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if comm is not None and comm.size > 1:
         if alone:
             comm.Abort(code)
         request, started = comm.Ibarrier(), time.monotonic()

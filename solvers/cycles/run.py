@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 from mpi4py import MPI
 
 from solvers.case.model import Case
 from solvers.cycles.ending import CycleEnd
-from solvers.cycles.stopping import Interrupted, Saving, stop_signals
+from solvers.cycles.stopping import Interrupted, Saving, keep_broken_pipes, stop_signals
 from solvers.errors import ComputationError, on_first_rank
 from solvers.output.folder import OutputFolder
 from solvers.output.lock import refuse_existing
@@ -54,6 +56,7 @@ def run(
         Interrupted: stopped by a signal or by `max_time`; the state is in the folder.
     """
     path, start = Path(output), time.perf_counter()
+    keep_broken_pipes()
     if not resume:
         on_first_rank(comm, lambda: refuse_existing(path))
     sim = Simulation(case, comm)
@@ -64,7 +67,11 @@ def run(
         if resume:
             driven.resume()
         else:
-            driven.save()
+            try:
+                driven.save()
+            except ComputationError:
+                driven.folder.discard()
+                raise
         if comm.rank == 0:
             header(sim, driven.quiet)
         try:
@@ -90,19 +97,27 @@ def run(
                 if warning not in logged:
                     log.warning(warning)
         sim.destroy()
-        on_first_rank(comm, lambda: _finish(case, path, summary, driven.quiet))
+        summary = on_first_rank(comm, lambda: _finish(case, path, summary, driven.quiet))
     return Result(path, summary)
 
 
-def _finish(case: Case, path: Path, summary: dict[str, object], quiet: bool) -> None:
-    """Write summary and figures, print the table (rank 0)."""
+def _finish(case: Case, path: Path, summary: dict[str, Any], quiet: bool) -> dict[str, Any]:
+    """Write summary and figures, print the table; returns the summary with what went wrong (rank 0)."""
     write_summary(path / "summary.json", summary)
     if case.output.figures:
-        from solvers.figures.plot import plot_result
+        try:
+            from solvers.figures.plot import plot_result
 
-        plot_result(path)
+            plot_result(path)
+        except Exception as error:  # whatever the surroundings do to a picture, the run is computed
+            trouble = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            text = f"the figures could not be drawn ({trouble}); try: coldstack plot {shlex.quote(str(path))}"
+            log.warning(text)
+            summary["warnings"].append(text)
+            write_summary(path / "summary.json", summary)
     if not quiet:
         print_result(summary, str(path))
+    return summary
 
 
 class _Run:

@@ -21,6 +21,13 @@ class Interrupted(KeyboardInterrupt):
     """The run was asked to stop; the message says by what, where its state is, and how to go on."""
 
 
+def keep_broken_pipes() -> None:
+    """Let Python deal with a pipe that nobody reads any more: PETSc, once started, would end the process."""
+    handler = signal.getsignal(signal.SIGPIPE)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGPIPE, handler)
+
+
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
     """A list that fills with the signals that ask the run to stop; outside the main thread it stays empty."""

@@ -23,6 +23,7 @@ DRAWN, REJECTED, WORK = "#4c78a8", "#c8553d", "#e8a33d"
 PATH_SHADES = ("#111827", "#6b7280", "#a3a9b4")  # first cycle, those between, last
 PHASE_TINTS = ("#e1eaf6", "#e4f1ea", "#ece6f4", "#f5ece8", "#edf0e2", "#e4eff2")
 STYLE: dict[str, Any] = {
+    "text.usetex": False,  # whatever the settings of the user: LaTeX need not be there
     "font.size": 11,
     "text.color": INK,
     "axes.labelcolor": INK,

@@ -92,6 +92,10 @@ class OutputFolder:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
 
+    def discard(self) -> None:
+        """Remove a new folder in which nothing could be written: it would be in the next try's way (collective)."""
+        on_first_rank(self.sim.comm, lambda: shutil.rmtree(self.path, ignore_errors=True))
+
     def _find(self) -> None:
         if not self.checkpoint.is_dir():
             raise InputError(f"{self.path}: cannot be resumed: it holds no checkpoint")

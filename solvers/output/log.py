@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mpi4py import MPI
@@ -26,6 +26,21 @@ class _Warnings(logging.Handler):
         self.texts.append(record.getMessage())
 
 
+class _File(logging.FileHandler):
+    """Writes to a file as long as the disk takes it: the log does not end a run."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 class RunLog:
     """What is logged while a run goes on.
 
@@ -43,7 +58,7 @@ class RunLog:
         """Write to the file while the block runs; afterwards the logger is as it was."""
         handlers: list[logging.Handler] = [self._warnings]
         if self.comm.rank == 0:
-            handlers.append(logging.FileHandler(self.path, encoding="utf-8"))
+            handlers.append(_File(self.path, delay=True, encoding="utf-8"))
             handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         level = log.level
         log.setLevel(logging.INFO)

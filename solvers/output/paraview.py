@@ -23,7 +23,7 @@ from fem.materials.two_temperatures import layer_of
 from fem.spaces.layerwise import LayerwiseSpace
 from meshes import compat
 from meshes.arrays import Bools, Floats, Ints
-from solvers.errors import on_first_rank
+from solvers.errors import ComputationError, on_first_rank
 from solvers.field.solution import FieldSolution
 from solvers.heat.problem import HeatProblem
 from solvers.simulation.simulation import Simulation
@@ -121,12 +121,23 @@ def _materials(space: LayerwiseSpace) -> dict[str, dict[str, int]]:
 
 
 def _write(path: Path, functions: list[dolfinx.fem.Function], time: float, names: dict[str, dict[str, int]]) -> None:
-    """Write functions on one mesh and, beside them, what numbers in them mean (collective)."""
+    """Write functions on one mesh and, beside them, what numbers in them mean (collective).
+
+    Raises:
+        ComputationError: the disk refuses; on all ranks.
+    """
     comm = functions[0].function_space.mesh.comm
-    with dolfinx.io.VTXWriter(comm, path, functions, engine="BP4") as writer:
-        writer.write(time)
-    if comm.rank == 0:
-        (path / "names.json").write_text(json.dumps(names, indent=2) + "\n", encoding="utf-8")
+    trouble = ""
+    try:
+        with dolfinx.io.VTXWriter(comm, path, functions, engine="BP4") as writer:
+            writer.write(time)
+        if comm.rank == 0:
+            (path / "names.json").write_text(json.dumps(names, indent=2) + "\n", encoding="utf-8")
+    except (OSError, RuntimeError) as error:
+        trouble = " ".join(str(error).split())
+    told = next(filter(None, comm.allgather(trouble)), "")
+    if told:
+        raise ComputationError(f"{path}: cannot be written: {told}")
 
 
 def temperature_functions(space: LayerwiseSpace, u: Floats, f: Floats) -> list[dolfinx.fem.Function]:

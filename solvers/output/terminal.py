@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from rich import box
@@ -19,6 +21,17 @@ from solvers.simulation.simulation import Simulation
 
 LINE_EVERY = 5.0  # s between two lines where there is no terminal
 TABLE_WIDTH = 100
+
+
+def say(*lines: str, error: bool = False) -> None:
+    """Print lines; that nobody reads them any more, as behind `| head`, does not end a run.
+
+    Args:
+        lines: what to say.
+        error: on the error stream.
+    """
+    with suppress(OSError, ValueError):
+        print(*lines, sep="\n", file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def temperature(kelvin: float) -> str:
@@ -57,7 +70,7 @@ class Progress:
             self._last = time.monotonic()
             passed = self._last - self._start
             left = passed * (self.total - done) / max(done - self._first, 1e-9)
-            print(f"{text}, {passed:.0f} s, about {left:.0f} s left", file=sys.stderr, flush=True)
+            say(f"{text}, {passed:.0f} s, about {left:.0f} s left", error=True)
 
     def close(self) -> None:
         """Remove the bar."""
@@ -85,7 +98,7 @@ def header(sim: Simulation, quiet: bool) -> None:
     for line in lines:
         log.info(line)
         if not quiet:
-            print(line, flush=True)
+            say(line)
     log.info("mesh: %s", info.report().replace("\n", "; "))
 
 
@@ -93,7 +106,7 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     """Print the table of cycles and the headline figures."""
     results = summary["results"]
     # The table must not be cut, and mpirun makes the ranks believe in a terminal.
-    console = Console(width=TABLE_WIDTH, color_system=None)
+    console = Console(file=io.StringIO(), width=TABLE_WIDTH, color_system=None)
     table = Table(title=summary["case"]["title"], box=box.SIMPLE_HEAD, padding=0, title_justify="left")
     heads = ("cycle", "T cold\nmK", "film min\nmK", "film max\nmK", "Q cold\nJ", "Q hot\nJ", "work\nJ")
     for name in (*heads, "entropy\nJ/K", "COP of\nCarnot", "1st law\n"):
@@ -104,6 +117,8 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
         cells.append(_number(c["cop_over_carnot"], ".3g", 100.0, " %"))
         table.add_row(str(c["cycle"]), *cells, f"{c['first_law_residual']:.0e}")
     console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    say(console.file.getvalue())
     lines = [f"{summary['cold_layer']}: {temperature(results['T_cold_final_K'])}"]
     lines[0] += f", cooling power at the start {results['cooling_power_initial_W']:.4g} W"
     lines += _cycles_passed(summary)
@@ -127,8 +142,7 @@ def print_result(summary: dict[str, Any], folder: str) -> None:
     parts = ", ".join(f"{name} {value:.1f}" for name, value in timings.items() if name != "total" and value >= 0.05)
     lines.append(f"{timings['total']:.1f} s ({parts}), {summary['memory_peak_MB']:.0f} MB, ranks {summary['ranks']}")
     lines.append(f"results: {folder}")
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+    say(*lines)
 
 
 def _number(value: float | None, form: str, factor: float = 1.0, unit: str = "") -> str:

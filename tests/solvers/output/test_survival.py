@@ -4,9 +4,11 @@ import logging
 import os
 import random
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -280,3 +282,97 @@ def test_folder_in_use_on_all_ranks(shared_tmp_path, comm, monkeypatch):
     assert "a run is at work in it" in inside[0]
     comm.barrier()
     assert not (shared_tmp_path / "out" / "lock").exists()
+
+
+# ---- surroundings --------------------------------------------------------------------------------
+
+
+# MPI has files of its own that must not fail: the limit comes behind it.
+NO_LARGER = """
+import resource, sys
+from mpi4py import MPI
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+del sys.argv[1]
+from solvers.command.main import main
+main()
+"""
+
+
+def started(
+    folder: Path, prefix: str = "", suffix: str = "", program: str = "-m solvers.command.main", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`coldstack run` of the two blocks, with figures, in a shell."""
+    (folder / "blocks.toml").write_text(BLOCKS.replace("figures = false", "figures = true"), encoding="utf-8")
+    changes = "--set cycle.repeat=1 --set solver.rtol=1e-2 --set title=µ"
+    command = f"{prefix} {shlex.quote(sys.executable)} {program} run blocks.toml --output out {changes}"
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} {suffix}"],
+        cwd=folder,
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        errors="replace",
+    )
+
+
+def test_reader_who_leaves_ascii_and_no_home(tmp_path: Path) -> None:
+    done = started(tmp_path, "env -u HOME", "| true", PYTHONIOENCODING="ascii", MPLBACKEND="module://nowhere")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "out" / "figures" / "history.png").is_file()
+
+
+def test_figures_never_fail_a_run(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: true\n", encoding="utf-8")
+    done = started(tmp_path, MPLBACKEND="no-such-backend")
+    assert done.returncode == 0, done.stderr
+    assert "warning: the figures could not be drawn (" in done.stdout or not done.stderr
+    shutil.rmtree(tmp_path / "out")
+    done = started(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "figures" / "history.png").is_file()
+    assert "could not be drawn" not in done.stdout
+
+
+def test_full_disk_is_one_line_and_leaves_the_checkpoint(tmp_path: Path, whole: Result) -> None:
+    # No file may become larger than this: nothing can be written; then the history outgrows it on the way.
+    done = started(tmp_path, program=f"-c {shlex.quote(NO_LARGER)} 3000")
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert "the disk refuses: [Errno 27] File too large" in line
+    assert not (tmp_path / "out").exists()
+    done = started(tmp_path, "", "--quiet --set solver.rtol=1e-6", f"-c {shlex.quote(NO_LARGER)} 30000")
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert "the disk refuses: [Errno 27] File too large" in line
+    assert "go on with: coldstack run --resume out" in line
+    settings = ["solver.rtol=1e-2", "cycle.repeat=1", "output.figures=false"]
+    result = run(blocks(tmp_path, *settings), tmp_path / "out", MPI.COMM_SELF, resume=True, quiet=True)
+    assert result.cycles[0]["T_cold_K"] == pytest.approx(whole.cycles[0]["T_cold_K"], rel=1e-3)
+
+
+def test_vanished_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = blocks(tmp_path, "output.checkpoint_every=1e-9")
+    monkeypatch.setattr("solvers.cycles.run._Run._show", lambda *_: shutil.rmtree(tmp_path / "out"))
+    with pytest.raises(ComputationError, match=r"the disk refuses: .*No such file or directory"):
+        run(case, tmp_path / "out", MPI.COMM_SELF, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["blocks.toml"]
+
+
+def test_folder_that_appears_and_link_to_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"is a link to .*nowhere, which is not there"):
+        run(blocks(tmp_path), tmp_path / "link", MPI.COMM_SELF, quiet=True)
+    monkeypatch.setattr("solvers.output.folder.refuse_existing", lambda path: path.mkdir())
+    with pytest.raises(InputError, match="exists already"):
+        run(blocks(tmp_path), tmp_path / "out", MPI.COMM_SELF, quiet=True)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_in_a_thread(tmp_path: Path) -> None:
+    case = blocks(tmp_path, "cycle.repeat=1", "solver.rtol=1e-2")
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(run, case, tmp_path / "out", MPI.COMM_SELF, quiet=True).result()
+    assert len(result.cycles) == 1

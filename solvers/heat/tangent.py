@@ -1,4 +1,4 @@
-"""Derivatives of the temperatures by parameters, carried along with the steps while the normal fraction stands still.
+"""Derivatives of the temperatures by parameters, carried along with steps at a normal fraction that stands still.
 
 Each accepted step solves energy(u1) - h power(u1) = target in one or two stages. Its derivative is one linear system
 with the Jacobian of the stage for each parameter p,
@@ -7,7 +7,7 @@ with the Jacobian of the stage for each parameter p,
 
 in which the derivatives at fixed u are central differences of energies and powers alone: exact to round-off for what
 enters linearly, else to about 1e-10. The steps in time count as given: their lengths do not depend on parameters but
-for a `Duration`.
+for a `Duration`. Between such phases films may switch at constant entropy, and tied nodes come to one temperature.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fem.materials.conduction import SMALLEST_U
 from meshes.arrays import Floats
 from solvers.heat.network import ActiveNetwork
 from solvers.heat.parameters import Duration, Parameter, pair_at
@@ -76,6 +77,43 @@ class HeatTangent:
 
         return self.stepper.advance(u, f, duration, carry)
 
+    def equilibrate_ties(self, u: Floats, f: Floats) -> tuple[Floats, dict[str, float], dict[str, float]]:
+        """Bring tied nodes to one temperature, as a phase begins; as `ActiveNetwork.equilibrate_ties` (collective)."""
+        network = self._network_now()
+        result = network.equilibrate_ties(u, f)
+        new, n = result[0], network.space.n_owned
+
+        def sums(nodal: Floats) -> Floats:
+            return network.matrix.share(network.matrix.combine(nodal[:n]))
+
+        slope = network.energy(new, f)[1]
+        content = self.du * network.energy(u, f)[1] + self._energies(u, f) - self._energies(new, f)
+        merged, capacity = sums(np.ones_like(u)) != 1.0, sums(slope)
+        for k, given in enumerate(content):
+            row = self.du[k].copy()
+            np.divide(sums(np.asarray(given)), capacity, out=row[:n], where=merged)
+            self.du[k] = np.where(network.held, 0.0, network.space.update_ghosts(row))
+        return result
+
+    def switch(self, u: Floats, f: Floats, new_f: Floats) -> tuple[Floats, float]:
+        """Change the normal fraction to what does not depend on the parameters; as `HeatProblem.switch` (collective).
+
+        Args:
+            u: T^2, K^2, (n_local,).
+            f: normal fraction now, (n_local,).
+            new_f: normal fraction to be, (n_local,).
+
+        Returns:
+            The new u, before `equilibrate_ties`, and the magnetic work, J.
+        """
+        network = self._network_now()
+        new, work = network.problem.switch(u, f, new_f)
+        moved = (f != new_f) & (u > 0.0) & (new > 0.0)
+        entropy = self.du[:, moved] * (network.energy(u, f)[1] / np.sqrt(np.maximum(u, SMALLEST_U)))[moved]
+        entropy += self._differences(lambda changed: changed.entropy(u, f) - changed.entropy(new, new_f))[:, moved]
+        self.du[:, moved] = entropy * (np.sqrt(new[moved]) / network.energy(new, new_f)[1][moved])
+        return new, work
+
     def layer_temperatures(self, u: Floats) -> tuple[Floats, Floats]:
         """Temperature of each layer, the root of its mean u, and its derivatives (collective).
 
@@ -91,11 +129,15 @@ class HeatTangent:
         return T, sums[2:] / sums[0] / (2.0 * T)
 
     # ---- derivatives -----------------------------------------------------------------------------
+    def _network_now(self) -> ActiveNetwork:
+        """The network of the stepper, with those of other parameters."""
+        if self.stepper.network is not self._network:
+            self._perturb(self.stepper.network)
+        return self._network
+
     def _carry(self, u: Floats, f: Floats, step: Step) -> None:
         """The derivatives at the end of a step from those at its start (collective)."""
-        network = self.stepper.network
-        if network is not self._network:
-            self._perturb(network)
+        network = self._network_now()
         h = step.dt if step.first is None else GAMMA * step.dt
         begin = self.du * network.energy(u, f)[1] + self._energies(u, f)
         if step.first is None:

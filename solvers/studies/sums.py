@@ -59,7 +59,9 @@ def read_sum(text: str, case: Case) -> InputSum:
 
 def _keys(values: Any, term: str) -> Keys:
     """Where a number is in a case."""
-    here, keys, where = values, (), "the case"
+    here: Any = values
+    keys: Keys = ()
+    where = "the case"
     for part in term.split("."):
         step: str | int = part
         if isinstance(here, list):

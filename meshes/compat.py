@@ -12,8 +12,10 @@ import dolfinx
 import dolfinx.fem
 import dolfinx.fem.petsc
 import dolfinx.graph
+import dolfinx.la
 import dolfinx.mesh
 import numpy as np
+import scipy.sparse
 from mpi4py import MPI
 from petsc4py import PETSc
 
@@ -56,6 +58,23 @@ def add_to_matrix(matrix: PETSc.Mat, form: dolfinx.fem.Form, bcs: Sequence[dolfi
     """Add an assembled bilinear form to a matrix of the same space; constrained rows get 1 on the diagonal."""
     assemble: Any = dolfinx.fem.petsc.assemble_matrix  # its overload for a given matrix is not in its type
     assemble(matrix, form, bcs=list(bcs))
+
+
+def local_matrix(form: dolfinx.fem.Form) -> dolfinx.la.MatrixCSR:
+    """An empty matrix for `assemble_locally`."""
+    return dolfinx.fem.create_matrix(form)
+
+
+def assemble_locally(matrix: dolfinx.la.MatrixCSR, forms: Sequence[dolfinx.fem.Form]) -> scipy.sparse.csr_matrix:
+    """What the owned cells add to a matrix, in rows of owned and ghost unknowns; nothing goes from rank to rank.
+
+    Returns:
+        A view of the matrix, (n_local, n): columns beyond the local unknowns are other ranks' and zero.
+    """
+    matrix.data[:] = 0.0
+    for form in forms:
+        dolfinx.fem.assemble_matrix(matrix, form)  # type: ignore[arg-type]  # dispatched on the first argument
+    return matrix.to_scipy(ghosted=True)  # type: ignore[no-untyped-call]
 
 
 def cell_midpoint(mesh: dolfinx.mesh.Mesh) -> Floats:

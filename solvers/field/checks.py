@@ -17,14 +17,19 @@ PLANE = 1e-6  # of the length between its ends: how flat they have to be
 
 
 def check_input(
-    tagged: TaggedMesh, superconductors: Sequence[str], drive: Drive, walls: Sequence[str], degree: int
+    tagged: TaggedMesh,
+    superconductors: Sequence[str],
+    drive: Drive,
+    walls: Sequence[str],
+    degree: int,
+    films: Sequence[str],
 ) -> None:
     """Refuse what cannot be posed (collective).
 
     Raises:
         ValueError: a cell that is neither hexahedron nor tetrahedron; first order on tetrahedra; a text where a list
             of names is meant; a group without cells or facets; an applied field without walls; a transport current
-            through what is no superconductor.
+            through what is no superconductor or is among the films; films that are no superconductors.
         KeyError: a group that the mesh has not.
     """
     shape = tagged.mesh.topology.cell_name()
@@ -34,7 +39,7 @@ def check_input(
         raise ValueError(
             "first-order Nedelec elements on tetrahedra do not converge on flat layers: use degree 2 or hexahedra"
         )
-    for what, names in (("superconductors", superconductors), ("walls", walls)):
+    for what, names in (("superconductors", superconductors), ("walls", walls), ("films", films)):
         if isinstance(names, str):
             raise ValueError(f"{what} must be a list of group names, got the text {names!r}")
     cells, facets = list(superconductors), list(walls)
@@ -46,6 +51,14 @@ def check_input(
         others = [name for name in drive.groups if name not in superconductors]
         if others:
             raise ValueError(f"a current through {', '.join(others)}, which is not among the superconductors")
+        films_too = [name for name in drive.groups if name in films]
+        if films_too:
+            raise ValueError(
+                f"a current through {', '.join(films_too)}, whose screening is to change as that of a film"
+            )
+    unknown = [name for name in films if name not in superconductors]
+    if unknown:
+        raise ValueError(f"films that are not among the superconductors: {', '.join(unknown)}")
     if isinstance(drive, AppliedField) and not facets:
         raise ValueError("an applied field is what the walls hold: there are no walls")
     comm, topology = tagged.mesh.comm, tagged.mesh.topology

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from mpi4py import MPI
 from petsc4py import PETSc
 
-from meshes.arrays import Floats
 from solvers.errors import StepFailure
 
 # Errors of MUMPS that call for more workspace, and what others mean (users' guide, INFOG(1)).
@@ -88,30 +83,6 @@ class Factorisation:
         largest = solution.norm(PETSc.NormType.NORM_1)
         if not largest < float("inf"):  # a NaN is not, either
             raise StepFailure("field: the solution is not finite")
-
-    def solve_all(self, rights: Sequence[PETSc.Vec]) -> Floats:
-        """Solve for many right-hand sides (collective); owned values, one column for each.
-
-        Raises:
-            StepFailure: the solution is not finite.
-        """
-        sizes = (rights[0].getSizes(), (PETSc.DECIDE, len(rights)))
-        right, solution = (PETSc.Mat().createDense(sizes, comm=self._matrix.comm) for _ in range(2))
-        right.setUp()
-        solution.setUp()
-        array = right.getDenseArray()
-        for k, vector in enumerate(rights):
-            array[:, k] = vector.array_r
-        right.assemble()
-        solution.assemble()
-        self._ksp.getPC().getFactorMatrix().matSolve(right, solution)
-        out = np.array(solution.getDenseArray())
-        right.destroy()
-        solution.destroy()
-        finite = self._matrix.comm.tompi4py().allreduce(int(np.isfinite(out).all()), op=MPI.MIN)
-        if not finite:
-            raise StepFailure("field: the solution is not finite")
-        return out
 
     def destroy(self) -> None:
         """Free the solver."""

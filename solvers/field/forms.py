@@ -31,6 +31,7 @@ class FieldForms:
         drive: what makes the field.
         walls: facet groups with prescribed tangential A.
         degree: of the Nedelec space.
+        films: those of the superconductors whose screening changes from solution to solution while the rest stays.
 
     Attributes:
         potential: A.
@@ -41,6 +42,8 @@ class FieldForms:
         everywhere, screened, outside: measures over all cells, those whose screening may differ from zero, and the
             others (None if there are none).
         bilinear: forms of the matrix: what never changes, and the screening.
+        fixed, film_screening, in_films: the same, with the screening of films apart, and the measure over them; without
+            films they are not there.
         load: right-hand side of the unit drive.
         energy: twice the energy, times mu0.
 
@@ -50,9 +53,16 @@ class FieldForms:
     """
 
     def __init__(
-        self, tagged: TaggedMesh, superconductors: Sequence[str], drive: Drive, walls: Sequence[str], degree: int
+        self,
+        tagged: TaggedMesh,
+        superconductors: Sequence[str],
+        drive: Drive,
+        walls: Sequence[str],
+        degree: int,
+        films: Sequence[str] = (),
     ) -> None:
         mesh = tagged.mesh
+        self.films = tuple(films)
         self.tagged, self.drive, self.degree, self.walls = tagged, drive, degree, tuple(walls)
         self.comm: MPI.Intracomm = mesh.comm
         self.unit = tagged.length_unit
@@ -80,7 +90,7 @@ class FieldForms:
     def _wall_condition(self) -> dolfinx.fem.DirichletBC:
         self.tagged.mesh.topology.create_connectivity(2, 3)
         dofs = dolfinx.fem.locate_dofs_topological(self.space, 2, self.tagged.facets(*self.walls))
-        value = dolfinx.fem.Function(self.space)
+        value = self._given = dolfinx.fem.Function(self.space)
         if not isinstance(self.drive, TransportCurrent):
             given, unit = self.drive.potential, self.unit
             value.interpolate(lambda x: unit * evaluate(given, x * unit))
@@ -109,7 +119,14 @@ class FieldForms:
         p = self.potential
         energy = ufl.inner(ufl.curl(p), ufl.curl(p)) * dx
         if inside:
-            self.bilinear.append(dolfinx.fem.form(self.screening * ufl.inner(a, v) * dx(inside)))
+            london = self.screening * ufl.inner(a, v)
+            self.bilinear.append(dolfinx.fem.form(london * dx(inside)))
+            if self.films:
+                of_films = tuple(names[name] for name in self.films)
+                others = tuple(number for number in inside if number not in of_films)
+                self.fixed = [self.bilinear[0], *([dolfinx.fem.form(london * dx(others))] if others else [])]
+                self.in_films = dx(of_films)
+                self.film_screening = dolfinx.fem.form(london * self.in_films)
             total = p + self.phase_gradient
             energy += self.screening * ufl.inner(total, total) * dx(inside)
             if isinstance(self.drive, TransportCurrent):
@@ -153,6 +170,11 @@ class FieldForms:
         """Owned unknowns whose values the walls prescribe, (n,)."""
         dofs, owned = self.bcs[0].dof_indices()
         return np.asarray(dofs[:owned], dtype=np.int32)
+
+    @property
+    def wall_values(self) -> Floats:
+        """What the walls prescribe, at every local unknown, (n_local,); elsewhere it means nothing."""
+        return np.array(self._given.x.array)
 
     def fill_cells(self, screening: Floats, phase: float, gauge_mass: float) -> None:
         """Set what the cells are.

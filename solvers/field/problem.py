@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import dolfinx.fem
 import dolfinx.fem.petsc
@@ -17,10 +18,11 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from meshes import compat
-from meshes.arrays import Floats
+from meshes.arrays import Floats, Ints
 from meshes.tagged import TaggedMesh
 from solvers.errors import StepFailure
 from solvers.field.checks import LiftedPiece, check_input
+from solvers.field.condensed import CondensedField
 from solvers.field.drives import AppliedField, Drive, Imposed, TransportCurrent
 from solvers.field.evaluation import Evaluation
 from solvers.field.factorisation import Factorisation
@@ -46,14 +48,15 @@ class FieldProblem:
             hold even a uniform field: with corners moved at random by up to 25 % of the cells' size, B in single cells
             is off by up to 9 % and by 1.5 % in the mean square (10 %: 1 and 0.2 %) however fine the mesh, while volume
             means are right; the second is exact there.
+        films: those of the superconductors whose screening changes from solution to solution while all else stays:
+            the rest is eliminated once.
 
     Attributes:
         forms: what is assembled and evaluated; for the modules of this package.
         space: of the unknowns of A.
         unknowns: how many, on all ranks together.
-        right: right-hand side of the unit drive, with the matrix factored last.
-        solves, factorisations: how often the matrix was used and factored.
-        timings: seconds spent to "assemble", "factor" and "solve".
+        solves, factorisations: how often a matrix was used and factored, the whole one or that of the films.
+        timings: seconds spent to "assemble", "eliminate", "factor" and "solve".
 
     Raises:
         ValueError: cells other than hexahedra and tetrahedra; first order on tetrahedra, which does not converge on
@@ -70,15 +73,16 @@ class FieldProblem:
         drive: Drive,
         walls: Sequence[str],
         degree: int = 1,
+        films: Sequence[str] = (),
     ) -> None:
-        check_input(tagged, superconductors, drive, walls, degree)
+        check_input(tagged, superconductors, drive, walls, degree, films)
         self._piece: LiftedPiece | None = None
         if isinstance(drive, TransportCurrent):
             self._piece = LiftedPiece(tagged, superconductors, walls, drive)
         self.tagged, self.drive = tagged, drive
         self.comm: MPI.Intracomm = tagged.mesh.comm
         self._superconductors = frozenset(superconductors)
-        self.forms = FieldForms(tagged, superconductors, drive, walls, degree)
+        self.forms = FieldForms(tagged, superconductors, drive, walls, degree, films)
         self._evaluation = Evaluation(self.forms)
         self.space = self.forms.space
         index_map = self.space.dofmap.index_map
@@ -86,12 +90,19 @@ class FieldProblem:
         cell_map = tagged.mesh.topology.index_map(3)
         self.n_cells: int = cell_map.size_local + cell_map.num_ghosts
         self.solves = self.factorisations = 0
-        self.timings = {"assemble": 0.0, "factor": 0.0, "solve": 0.0}
-        self._base = dolfinx.fem.petsc.assemble_matrix(self.forms.bilinear[0], bcs=self.forms.bcs)
-        self._base.assemble()
-        self._matrix = self._base.duplicate(copy=True)
-        self._answer, self.right = self._matrix.createVecRight(), self._matrix.createVecLeft()
-        self._factorisation = Factorisation(self._matrix, "field_")
+        self.timings = {"assemble": 0.0, "eliminate": 0.0, "factor": 0.0, "solve": 0.0}
+        self._whole: _Whole | None = None
+
+    @cached_property
+    def condensed(self) -> CondensedField | None:
+        """What solves for state after state of the films; None without films (collective when first asked for)."""
+        return CondensedField(self.forms, self.timings) if self.forms.films else None
+
+    @property
+    def eliminations(self) -> int:
+        """How often all but the films was eliminated."""
+        found = self.__dict__.get("condensed")
+        return found.eliminations if found is not None else 0
 
     def screening_of(self, depths: Mapping[str, float]) -> Floats:
         """Screening 1/lambda^2 (1/m^2) of every local cell, (n_cells,), from penetration depths (m) of cell groups.
@@ -124,8 +135,14 @@ class FieldProblem:
                 everywhere, or another superconductor touches its sides.
             StepFailure: the screening or the solution is not finite, or the factorisation failed.
         """
-        self.factor(screening)
-        return self.solution(self.back_substitute(self.right), 1.0, screening)
+        if self.condensed is None:
+            self.factor(screening)
+            return self.solution(self.back_substitute(self.right), 1.0, screening)
+        self._check(screening)
+        potential = self.condensed.solve(screening)
+        self.factorisations += 1
+        self.solves += 1
+        return self.solution(potential, 1.0, screening)
 
     def solution(
         self, potential: Floats, phase: float, screening: Floats, gauge_mass: float | None = None
@@ -182,19 +199,18 @@ class FieldProblem:
         self._check(screening)
         forms = self.forms
         forms.fill_cells(screening, 1.0, forms.gauge_mass if gauge_mass is None else gauge_mass)
-        self._base.copy(self._matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
-        for form in (*forms.bilinear[1:], *more):
-            compat.add_to_matrix(self._matrix, form, forms.bcs)
-            self._matrix.assemble()  # PETSc passes over, in silence, what is added after the inserted diagonal
+        if self._whole is None:
+            self._whole = _Whole(forms)
+        self._whole.assemble(forms, more)
         right = dolfinx.fem.petsc.assemble_vector(forms.load)
         for form in (*forms.lifted, *more) if forms.lifted else ():
             dolfinx.fem.petsc.apply_lifting(right, [form], bcs=[forms.bcs])
         right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
         dolfinx.fem.petsc.set_bc(right, forms.bcs)
-        right.copy(self.right)
+        right.copy(self._whole.right)
         right.destroy()
         t1 = time.perf_counter()
-        self._factorisation.factor()
+        self._whole.factorisation.factor()
         self.factorisations += 1
         self.timings["assemble"] += t1 - t0
         self.timings["factor"] += time.perf_counter() - t1
@@ -206,8 +222,9 @@ class FieldProblem:
             StepFailure: the solution failed, or is not finite.
         """
         t0 = time.perf_counter()
-        self._factorisation.solve(right, self._answer)
-        owned = self._answer.array_r
+        whole = self._factored
+        whole.factorisation.solve(right, whole.answer)
+        owned = whole.answer.array_r
         out = self.forms.potential
         out.x.array[: len(owned)] = owned
         out.x.scatter_forward()
@@ -215,24 +232,26 @@ class FieldProblem:
         self.timings["solve"] += time.perf_counter() - t0
         return np.array(out.x.array)
 
-    def back_substitute_all(self, rights: Sequence[PETSc.Vec]) -> list[Floats]:
-        """The same for many right-hand sides at once (collective).
+    def respond(self, rights: Floats, fronts: Sequence[int]) -> Floats:
+        """The answers to right-hand sides on films, with the state of the films that was solved last (collective).
+
+        Args:
+            rights: what this rank has of them, (n_local, k), as many on all ranks.
+            fronts: `CondensedField.fronts_of` the unknowns that are wanted.
+
+        Returns:
+            Unknowns of A, (n_local, k), zero on walls; those that are not wanted may be wrong.
 
         Raises:
-            StepFailure: the solution failed, or is not finite.
+            StepFailure: an answer is not finite.
         """
-        if not rights:
-            return []
-        t0 = time.perf_counter()
-        out = []
-        work = self.forms.potential.x
-        for column in self._factorisation.solve_all(rights).T:
-            work.array[: len(column)] = column
-            work.scatter_forward()
-            out.append(np.array(work.array))
-        self.solves += len(rights)
-        self.timings["solve"] += time.perf_counter() - t0
-        return out
+        assert self.condensed is not None
+        self.solves += rights.shape[1]
+        return self.condensed.respond(rights, fronts)
+
+    def flux_densities(self, potentials: Floats, cells: Ints) -> Floats:
+        """B in tesla at midpoints of local cells for many A, (n, n_cells, 3), from their unknowns, (n_local, n)."""
+        return np.asarray(self._evaluation.fluxes(potentials, cells) / self.forms.unit**2)
 
     def volume(self, *groups: str) -> float:
         """Volume of cell groups in m^3 (collective).
@@ -242,8 +261,41 @@ class FieldProblem:
         """
         return self._evaluation.volume(self.tagged.cells(*groups)) * self.forms.unit**3
 
+    @property
+    def _factored(self) -> _Whole:
+        assert self._whole is not None, "there is no factored matrix"
+        return self._whole
+
+    @property
+    def right(self) -> PETSc.Vec:
+        """Right-hand side of the unit drive, with the matrix factored last."""
+        return self._factored.right
+
     def destroy(self) -> None:
         """Free the PETSc objects; solutions stay valid."""
-        self._factorisation.destroy()
-        for item in (self._matrix, self._base, self._answer, self.right):
+        if self._whole is not None:
+            self._whole.destroy()
+
+
+class _Whole:
+    """The whole matrix of a field problem and its factors."""
+
+    def __init__(self, forms: FieldForms) -> None:
+        self._base = dolfinx.fem.petsc.assemble_matrix(forms.bilinear[0], bcs=forms.bcs)
+        self._base.assemble()
+        self._matrix = self._base.duplicate(copy=True)
+        self.answer, self.right = self._matrix.createVecRight(), self._matrix.createVecLeft()
+        self.factorisation = Factorisation(self._matrix, "field_")
+
+    def assemble(self, forms: FieldForms, more: Sequence[dolfinx.fem.Form]) -> None:
+        """Assemble with the forms' functions as they are, and with more forms (collective)."""
+        self._base.copy(self._matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        for form in (*forms.bilinear[1:], *more):
+            compat.add_to_matrix(self._matrix, form, forms.bcs)
+            self._matrix.assemble()  # PETSc passes over, in silence, what is added after the inserted diagonal
+
+    def destroy(self) -> None:
+        """Free the PETSc objects."""
+        self.factorisation.destroy()
+        for item in (self._matrix, self._base, self.answer, self.right):
             item.destroy()

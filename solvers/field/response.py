@@ -1,60 +1,62 @@
-"""How a solved field answers to a change of the screening: exact derivatives by back-substitution."""
+"""How a solved field answers to a change of the screening of films: exact derivatives by back-substitution."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import dolfinx.fem
-import dolfinx.fem.petsc
 import numpy as np
+import scipy.sparse
 import ufl
-from petsc4py import PETSc
 
+from meshes import compat
 from meshes.arrays import Floats, Ints
 from solvers.field.problem import FieldProblem
 from solvers.field.solution import FieldSolution
 
 
 class ScreeningResponse:
-    """Derivatives of the field of a unit drive with respect to the screening of sets of cells.
+    """Derivatives of the field of a unit drive with respect to the screening of sets of cells of films.
 
     Args:
-        problem: the field problem.
+        problem: a field problem with films.
+        reading: local cells where the derivatives are wanted, (n_cells,).
     """
 
-    def __init__(self, problem: FieldProblem) -> None:
+    def __init__(self, problem: FieldProblem, reading: Ints) -> None:
         forms = problem.forms
-        self.problem = problem
-        self._change = dolfinx.fem.Function(forms.screening.function_space)
-        total, test = forms.potential + forms.phase_gradient, ufl.TestFunction(forms.space)
-        self._right = dolfinx.fem.form(-self._change * ufl.inner(total, test) * forms.screened)
-        self._energy = dolfinx.fem.form(self._change * ufl.inner(total, total) * forms.screened)
+        if problem.condensed is None:
+            raise ValueError("derivatives are known for field problems with films only")
+        self.problem, self._reading = problem, reading
+        total, cell = forms.potential + forms.phase_gradient, forms.screening.function_space
+        # One column for each cell: what its screening does to the equations.
+        change = -ufl.TrialFunction(cell) * ufl.inner(total, ufl.TestFunction(forms.space)) * forms.in_films
+        self._change = dolfinx.fem.form(change)
+        self._matrix = compat.local_matrix(self._change)
+        self._squares = dolfinx.fem.form(ufl.TestFunction(cell) * ufl.inner(total, total) * forms.in_films)
+        self._fronts = problem.condensed.fronts_of(np.unique(forms.space.dofmap.list[reading]))
 
-    def of(self, solution: FieldSolution, cells: Sequence[Ints], slopes: Floats) -> tuple[list[FieldSolution], Floats]:
+    def of(self, solution: FieldSolution, cells: Sequence[Ints], slopes: Floats) -> tuple[Floats, Floats]:
         """Derivatives of the field, and of the logarithm of its energy (collective).
 
         Args:
-            solution: the field of the unit drive, for which the matrix was factored last.
+            solution: the field of the unit drive that was solved last.
             cells: local cells of each set, as many sets on all ranks.
             slopes: d screening / d parameter of each set, 1/m^2, (n_sets,).
 
         Returns:
-            d solution / d parameter and d ln(energy) / d parameter of each set, (n_sets,).
+            d B / d parameter at the midpoints of the reading cells, T, (n_sets, n_cells, 3), and
+            d ln(energy) / d parameter of each set, (n_sets,).
         """
-        forms = self.problem.forms
+        forms, n_sets = self.problem.forms, len(cells)
         solution._filled()
-        rights, energies = [], []
-        for inside, slope in zip(cells, slopes, strict=True):
-            self._change.x.array[:] = 0.0
-            self._change.x.array[inside] = slope * forms.unit**2
-            right = dolfinx.fem.petsc.assemble_vector(self._right)
-            right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
-            right.array_w[forms.wall_unknowns] = 0.0
-            rights.append(right)
-            energies.append(dolfinx.fem.assemble_scalar(self._energy))
-        total = self.problem.comm.allreduce(np.array([dolfinx.fem.assemble_scalar(forms.energy), *energies]))
-        answers = self.problem.back_substitute_all(rights)
-        for right in rights:
-            right.destroy()
-        derivatives = [self.problem.solution(answer, 0.0, solution.screening) for answer in answers]
-        return derivatives, total[1:] / total[0]
+        counts = [len(inside) for inside in cells]
+        where = np.concatenate([np.zeros(0, dtype=np.int32), *cells]), np.repeat(np.arange(n_sets), counts)
+        values = np.repeat(slopes, counts) * forms.unit**2
+        sets = scipy.sparse.csr_matrix((values, where), (len(forms.screening.x.array), n_sets))
+        change = compat.assemble_locally(self._matrix, [self._change])
+        squares = sets.T @ dolfinx.fem.assemble_vector(self._squares).array  # of the cells of this rank
+        sets.resize(change.shape[1], n_sets)
+        answers = self.problem.respond((change @ sets).toarray(), self._fronts)
+        total = self.problem.comm.allreduce(np.array([dolfinx.fem.assemble_scalar(forms.energy), *squares]))
+        return self.problem.flux_densities(answers, self._reading), np.asarray(total[1:] / total[0])

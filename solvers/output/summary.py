@@ -85,6 +85,8 @@ def summarise(
             "steps": sim.counters.steps,
             "steps_rejected": sim.counters.rejected,
             "field_solves": problem.solves if problem else 0,
+            "field_states": problem.factorisations if problem else 0,
+            "field_eliminations": problem.eliminations if problem else 0,
             "field_solves_saved": switching.saved if switching else 0,
             "field_iterations_max": 0,  # the field solver is direct
             "heat_solves": sim.heat.solves.solves,

@@ -147,9 +147,10 @@ def field_problem(case: Case, tagged: TaggedMesh, stack: StackGeometry) -> Field
     walls = [name for name in tagged.facet_names if name.startswith("box.") or name.endswith((".end-", ".end+"))]
     if stack.quarter:
         walls.append("symmetry.x")
-    groups = [film.group for film in films(case, stack)]
+    layers = films(case, stack)
+    groups = [film.group for film in layers]
     groups += [conductor.group for conductor in conductors(case, stack) if conductor.group not in groups]
-    return FieldProblem(tagged, groups, drive, walls)
+    return FieldProblem(tagged, groups, drive, walls, films=[film.group for film in layers if film.switches])
 
 
 def conductors(case: Case, stack: StackGeometry) -> list[Conductor]:

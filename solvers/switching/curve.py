@@ -107,7 +107,8 @@ class TransitionCurve:
         self.slope, self.ratio = thresholds.slope[film], thresholds.ratio[film]
         self._depth, self._fields = thresholds.depth[film], thresholds.field
         self._perpendicular = thresholds.perpendicular
-        self._response = ScreeningResponse(problem)
+        deciding = [np.zeros(0, dtype=np.int32), *(c.deciding for c in columns)]
+        self._response = ScreeningResponse(problem, np.concatenate(deciding))
         self._nodes: dict[int, Node] = {}
         self._pure: dict[float, tuple[Floats, Floats, Floats]] = {}
         self.solves = 0
@@ -221,7 +222,7 @@ class TransitionCurve:
         self.solves += 1
         per_drive = solution.per_drive(self.share)
         amplitude = per_drive * (1.0 if drive is None else drive)
-        scaled = [self._scaled(solution, k) * amplitude for k in range(len(self.columns))]
+        scaled = [self._scaled(solution.flux_density(c.deciding), k) * amplitude for k, c in enumerate(self.columns)]
         column = [self.numbers.local[k][c.deciding_column] for k, c in enumerate(self.columns)]
         rows, owner = self._largest(np.concatenate(scaled), np.concatenate(column))
         vectors = np.concatenate(scaled)[rows]
@@ -233,10 +234,11 @@ class TransitionCurve:
             moving = np.flatnonzero(~rest)
             cells, change = self._cells_of_all(), screening_slope(level, self.ratio, self._depth)
             derivatives, energies = self._response.of(solution, [cells[j] for j in moving], change[moving])
-            for j, derivative, energy in zip(moving, derivatives, energies, strict=True):
-                every = np.concatenate([self._scaled(derivative, k) for k in range(len(self.columns))])
+            parts = np.split(derivatives, np.cumsum([len(c.deciding) for c in self.columns])[:-1], axis=1)
+            every = np.concatenate([self._scaled(part, k) for k, part in enumerate(parts)], axis=1)
+            for j, derivative, energy in zip(moving, every, energies, strict=True):
                 # The current of a unit phase difference is twice its energy.
-                slopes[:, :, j] = amplitude * every[rows] - (energy * vectors if self._is_current else 0.0)
+                slopes[:, :, j] = amplitude * derivative[rows] - (energy * vectors if self._is_current else 0.0)
         peaks = [np.zeros(c.n) for c in self.columns]
         for k, c in enumerate(self.columns):
             largest = np.linalg.norm(solution.flux_density(c.reading), axis=1) * abs(per_drive) / MU0
@@ -248,12 +250,16 @@ class TransitionCurve:
             self.observer(solution, per_drive),
         )
 
-    def _scaled(self, solution: FieldSolution, k: int) -> Floats:
-        """Field in the deciding cells of film k over its transition field, across the film times `perpendicular`."""
-        columns = self.columns[k]
-        field = np.asarray(solution.flux_density(columns.deciding) / (MU0 * self.transition_field(k)), dtype=np.float64)
-        field[:, 2] *= self._perpendicular[k]
-        field[columns.beside, :2] = 0.0
+    def _scaled(self, flux: Floats, k: int) -> Floats:
+        """H over the transition field of film k, across the film times `perpendicular`, from B in its deciding cells.
+
+        Args:
+            flux: B in tesla, (..., n_deciding, 3).
+            k: number of the film.
+        """
+        field = np.asarray(flux / (MU0 * self.transition_field(k)), dtype=np.float64)
+        field[..., 2] *= self._perpendicular[k]
+        field[..., self.columns[k].beside, :2] = 0.0
         return field
 
     def _largest(self, vectors: Floats, column: Longs) -> tuple[Ints, Longs]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fem.constants import E_CHARGE, HBAR, KB, LORENZ
 from fem.interfaces.dynes import broadened_flux
-from fem.interfaces.quasiparticles import pair_potential, single_gap_potential, split_gaps
+from fem.interfaces.quasiparticles import gap_potential, pair_potential, single_gap_potential, split_gaps
 from fem.materials.conduction import temperature_of_u
 from fem.materials.material import Material
 from meshes.arrays import Floats
@@ -52,7 +52,8 @@ class TunnelJunction:
 
     The normal fractions weigh the phase pairs N/N, N/S and S/S'; each gap moves with the temperature of its own side.
     N/N is exactly linear in u: q = LORENZ/(2 R_A) (u1 - u2). With ``dynes`` the densities of states are broadened: in
-    the gap of N/S is ``dynes`` of the normal density, and that part of the N/N flux leaks; in S/S' both densities are
+    the gap of N/S is ``dynes`` of the normal density, and what it lets pass leaks, that part of the N/N flux far below
+    Tc and nothing where there is no gap; in S/S' both densities are
     Dynes's (`fem.interfaces.dynes`), and the leak is of the second order. Without, S/S' is sharp but for a broadening
     of 1e-4 where the gaps are equal.
 
@@ -92,9 +93,7 @@ class TunnelJunction:
             f1 = np.ones_like(f1)
         if not self.upper.superconducting:
             f2 = np.ones_like(f2)
-        both_normal = f1 * f2
-        one_normal = f1 * (1.0 - f2) + f2 * (1.0 - f1)
-        slope = 0.5 * LORENZ / self.resistance_area * (both_normal + self.dynes * one_normal)
+        slope = 0.5 * LORENZ / self.resistance_area * (f1 * f2)
         q, by_1, by_2 = slope * (u1 - u2), slope, -slope
         upper_paired = self._normal_super(self.upper, f1 * (1.0 - f2), u1, u2)
         lower_paired = self._normal_super(self.lower, f2 * (1.0 - f1), u2, u1)
@@ -117,10 +116,14 @@ class TunnelJunction:
         if where.any():
             squared, moving = material.gap_squared_u(us[where])
             out, back = single_gap_potential(un[where], squared), single_gap_potential(us[where], squared)
-            scale = self._prefactor * weight[where]
-            result[0][where] = scale * (out.value - back.value)
-            result[1][where] = scale * out.by_u
-            result[2][where] = scale * ((out.by_a - back.by_a) * moving - back.by_u)
+            parts = [(1.0, out, back)]
+            if self.dynes > 0.0:  # above Tc there is no gap to leak through
+                parts.append((self.dynes, gap_potential(un[where], squared), gap_potential(us[where], squared)))
+            for share, there, here in parts:
+                scale = share * self._prefactor * weight[where]
+                result[0][where] += scale * (there.value - here.value)
+                result[1][where] += scale * there.by_u
+                result[2][where] += scale * ((there.by_a - here.by_a) * moving - here.by_u)
         return result[0], result[1], result[2]
 
     def _super_super(self, weight: Floats, u1: Floats, u2: Floats) -> Flux:

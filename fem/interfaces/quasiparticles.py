@@ -22,6 +22,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.interpolate import BSpline, RectBivariateSpline, make_interp_spline
+from scipy.special import spence
 
 from fem.constants import KB
 from meshes.arrays import Floats
@@ -124,6 +125,26 @@ def single_gap_potential(u: Floats, gap_squared: Floats) -> Potential:
         by_u[live] = KB**2 * (integral - 0.5 * d * d * slope)
         by_a[live] = 0.5 * slope
     return Potential(value, by_u, by_a, np.zeros_like(u))
+
+
+def gap_potential(u: Floats, gap_squared: Floats) -> Potential:
+    """Phi of the states inside a gap were they those of a normal metal, int_0^Delta E f(E/kT) dE.
+
+    In closed form, (kT)^2 [pi^2/12 - d ln(1 + exp(-d)) + Li2(-exp(-d))] with d = Delta/kT: all of a normal metal's Phi
+    far below Tc, nothing above it.
+
+    Args:
+        u: T^2, K^2, shape (n,); for u <= 0 (a Newton iterate) it goes on as a straight line.
+        gap_squared: Delta^2, J^2, shape (n,).
+    """
+    with np.errstate(divide="ignore"):
+        d = np.minimum(np.sqrt(gap_squared / np.maximum(u, 1e-300)) / KB, _LARGEST_D)
+    decay = np.exp(-d)
+    occupied = decay / (1.0 + decay)
+    integral = np.where(d > 0.0, _W_NORMAL - d * np.log1p(decay) + spence(1.0 + decay), 0.0)
+    return Potential(
+        KB**2 * u * integral, KB**2 * (integral - 0.5 * d * d * occupied), 0.5 * occupied, np.zeros_like(u)
+    )
 
 
 def pair_potential(u: Floats, larger_squared: Floats, difference: Floats) -> Potential:

@@ -160,6 +160,38 @@ def test_dynes_leak():
     assert 0.0 <= float(sharp.flux(0.01, 0.0025, 1.0, 0.0)[0]) < 1e-20 * normal
 
 
+@pytest.mark.parametrize(("normal", "paired"), [(0.3, 1.5), (2.0, 3.0), (4.0, 4.4), (4.6, 4.4699)])
+def test_dynes_leak_is_what_passes_inside_the_gap(normal, paired):
+    law, sharp = TunnelJunction(CU, TA, RA, dynes=1e-2), TunnelJunction(CU, TA, RA)
+    gap = float(TA.gap(paired)) / KB
+
+    def inside(E):
+        return E / (1.0 + np.exp(E / normal)) - E / (1.0 + np.exp(E / paired))
+
+    def leak(u1, u2):
+        return float(law.flux(u1, u2, 1.0, 0.0)[0] - sharp.flux(u1, u2, 1.0, 0.0)[0])
+
+    u1, u2 = normal**2, paired**2
+    exact = 1e-2 * 2.0 * (KB / E_CHARGE) ** 2 / RA * quad(inside, 0.0, gap, epsrel=1e-10)[0]
+    assert leak(u1, u2) == pytest.approx(exact, rel=1e-7)
+    slopes = [
+        float(a - b) for a, b in zip(law.flux(u1, u2, 1.0, 0.0)[1:], sharp.flux(u1, u2, 1.0, 0.0)[1:], strict=True)
+    ]
+    step = 1e-5
+    assert (leak(u1 * (1 + step), u2) - leak(u1 * (1 - step), u2)) / (2 * step * u1) == pytest.approx(
+        slopes[0], rel=1e-4
+    )
+    assert (leak(u1, u2 * (1 + step)) - leak(u1, u2 * (1 - step))) / (2 * step * u2) == pytest.approx(
+        slopes[1], rel=1e-2
+    )
+
+
+def test_above_tc_a_broadened_junction_is_one_of_normal_metals():
+    metals = LORENZ / (2.0 * RA) * (36.0 - 25.0)
+    for law in (TunnelJunction(CU, TA, RA, dynes=1e-2), TunnelJunction(TA, TA, RA, dynes=1e-2)):
+        assert float(law.flux(36.0, 25.0, 1.0, 0.0)[0]) == pytest.approx(metals, rel=1e-12)
+
+
 def test_gaps_close_above_critical_temperature():
     q = TunnelJunction(TA, AL, RA).flux(5.0**2, 4.8**2, 0.0, 0.0)[0]
     assert float(q) == pytest.approx(LORENZ / (2.0 * RA) * (25.0 - 4.8**2), rel=1e-12)

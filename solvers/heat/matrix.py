@@ -22,8 +22,8 @@ AMG_OPTIONS = {
     "pc_hypre_boomeramg_P_max": "4",
 }
 TOLERANCE = 1e-10
-# Up to this many unknowns a factorisation, which every rank makes for itself, is cheaper than AMG.
-DIRECT_LIMIT = 20_000
+# Up to this many free unknowns a factorisation, which every rank makes for itself, costs less than AMG.
+DIRECT_LIMIT = 2000
 DIRECT_OPTIONS = {"pc_type": "lu", "pc_factor_mat_ordering_type": "amd"}
 REDUNDANT_OPTIONS = {"pc_type": "redundant", "redundant_ksp_type": "preonly"} | {
     f"redundant_{key}": value for key, value in DIRECT_OPTIONS.items()
@@ -51,20 +51,22 @@ class NetworkMatrix:
     Args:
         space: numbering of the nodes.
         root: global number of the node whose unknown each node uses, mostly its own, (n_local,).
+        held: nodes whose value is fixed; every rank that sees a node must say the same, (n_local,).
         i: local node numbers of all pairs that may conduct, (n_pairs,).
         j: their partners, (n_pairs,).
         counts: where its solves are counted.
     """
 
-    def __init__(self, space: LayerwiseSpace, root: Longs, i: Ints, j: Ints, counts: SolveCounts) -> None:
+    def __init__(self, space: LayerwiseSpace, root: Longs, held: Bools, i: Ints, j: Ints, counts: SolveCounts) -> None:
         self.space, self.counts = space, counts
-        self.i, self.j = i, j
+        self.i, self.j, self._held = i, j, held
         self.dropped: Bools = root != self.space.global_index
         self._unknown = root.astype(PETSc.IntType)
         self._merges = self.space.comm.allreduce(int(self.dropped.any()), op=MPI.MAX) > 0
-        self._build()
+        free = ~(held | self.dropped)[: space.n_owned]
+        self._build(direct=space.comm.allreduce(int(free.sum())) <= DIRECT_LIMIT)
 
-    def _build(self) -> None:
+    def _build(self, direct: bool) -> None:
         n = self.space.n_owned
         unknown = self._unknown
         mat = PETSc.Mat().create(self.space.comm)
@@ -77,10 +79,8 @@ class NetworkMatrix:
         columns = np.concatenate([unknown, own, unknown[self.j], unknown[self.i]])
         entries, self._entry = np.unique(rows * self.space.n_global + columns, return_inverse=True)
         row, column = np.divmod(entries, self.space.n_global)
-        self._rows, starts = np.unique(row, return_index=True)
-        self._rows = self._rows.astype(PETSc.IntType)
-        self._offsets = np.append(starts, len(row)).astype(PETSc.IntType)
-        self._columns = column.astype(PETSc.IntType)
+        filled, starts = np.unique(row, return_index=True)
+        self._pattern = tuple(x.astype(PETSc.IntType) for x in (filled, np.append(starts, len(row)), column))
         mat.setUp()
         self._mat = mat
         self._right, self._solution = mat.createVecs()
@@ -95,7 +95,7 @@ class NetworkMatrix:
         ksp.setType("gmres")
         ksp.setTolerances(rtol=TOLERANCE, atol=1e-300)
         defaults = REDUNDANT_OPTIONS if self.space.comm.size > 1 else DIRECT_OPTIONS
-        if self.space.n_global > DIRECT_LIMIT:
+        if not direct:
             defaults = AMG_OPTIONS
         options = PETSc.Options("heat_")
         defaults = {key: value for key, value in defaults.items() if not options.hasName(key)}
@@ -117,28 +117,27 @@ class NetworkMatrix:
         for item in (self._ksp, self._scatter, self._gathered, self._solution, self._right, self._mat):
             item.destroy()
 
-    def fill(self, diagonal: Floats, of_i: Floats, of_j: Floats, held: Bools) -> None:
+    def fill(self, diagonal: Floats, of_i: Floats, of_j: Floats) -> None:
         """Set the values (collective).
 
         Args:
             diagonal: this rank's contributions to the diagonal, (n_local,).
             of_i: flow from i to j per unit of u_i, (n_pairs,).
             of_j: flow from j to i per unit of u_j, (n_pairs,).
-            held: nodes whose value is fixed; every rank that sees a node must say the same, (n_local,).
         """
-        n = self.space.n_owned
         if self._stale:
             local = float(np.abs(diagonal).max(initial=0.0))
             self._scale = 1.0 / (self.space.comm.allreduce(local, op=MPI.MAX) or 1.0)
-        diagonal = np.where(held, 0.0, diagonal * self._scale)
-        fixed = held[self.i] | held[self.j]
+        diagonal = np.where(self._held, 0.0, diagonal * self._scale)
+        fixed = self._held[self.i] | self._held[self.j]
         of_i, of_j = (np.where(fixed, 0.0, x * self._scale) for x in (of_i, of_j))
-        identity = np.where(held[:n] | self.dropped[:n], 1.0, 0.0)
+        rows, offsets, columns = self._pattern
+        identity = (self._held | self.dropped)[: self.space.n_owned].astype(np.float64)
         values = np.concatenate([diagonal, identity, -of_j, -of_i])
-        values = np.bincount(self._entry, values, minlength=len(self._columns))
+        values = np.bincount(self._entry, values, minlength=len(columns))
         self._mat.zeroEntries()
         add = PETSc.InsertMode.ADD_VALUES
-        self._mat.setValuesIJV(self._offsets, self._columns, values, add, rowmap=self._rows)
+        self._mat.setValuesIJV(offsets, columns, values, add, rowmap=rows)
         self._mat.assemble()
         self._reused = not self._stale
         self._stale = False

@@ -274,7 +274,7 @@ class ActiveNetwork:
         diagonal = h * total
         diagonal[:n] += slope[:n]
         of_i, of_j = (h * np.concatenate([getattr(s, side) for s in flow.jacobian]) for side in ("of_i", "of_j"))
-        self.matrix.fill(diagonal, of_i, of_j, self.held)
+        self.matrix.fill(diagonal, of_i, of_j)
 
     def close(self, flow: Flow, rate: Floats) -> None:
         """Book what passes through contacts and into baths, in one reduction (collective).
@@ -344,7 +344,7 @@ def build_network(problem: HeatProblem, active: frozenset[str]) -> ActiveNetwork
         n_groups,
         connected,
         [Crossing.between(group, n_groups, i, j) for i, j in pairs],
-        NetworkMatrix(space, ties.root, i, j, problem.solves),
+        NetworkMatrix(space, ties.root, held, i, j, problem.solves),
     )
 
 

@@ -153,7 +153,8 @@ def _member(points: Any, persis_info: Any, specs: dict[str, Any], info: dict[str
         if _Watch.leaving:  # asked in between
             _Watch.stop_member()
         record = _outcome(watch.task, folder, user["member_time"])
-    interrupted = record.status == FAILED and (_Watch.leaving or watch.task.errcode in _INTERRUPTED)
+    asked = watch.task.errcode in _INTERRUPTED and not _crashes(_said(folder))
+    interrupted = record.status == FAILED and (_Watch.leaving or asked)
     watch.task = None
     if not interrupted:
         write_record(folder, Record(record.status, record.error, time.monotonic() - start))
@@ -177,15 +178,26 @@ def _outcome(task: Any, folder: Path, member_time: float | None) -> Record:
 
 def _reason(folder: Path, code: int) -> str:
     """What a failed member said last: its own message if there is one, else what its launcher or code says."""
-    try:
-        text = (folder / "err.txt").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip(" -\t")]
+    lines = _said(folder)
     ours = [line for line in lines if line.startswith(("coldstack:", "member.toml"))]
     died = [line for line in lines if "signal" in line.lower()]
     error = [line for line in lines if "Error" in line]
-    return next((found[-1] for found in (ours, died, error, lines) if found), f"exit code {code}")
+    return next((found[-1] for found in (ours, died, error, _crashes(lines), lines) if found), f"exit code {code}")
+
+
+def _said(folder: Path) -> list[str]:
+    """Lines of a member's messages."""
+    try:
+        text = (folder / "err.txt").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip(" -\t")]
+
+
+def _crashes(lines: Sequence[str]) -> list[str]:
+    """What srun says of ranks that ended by themselves; it then stops the others, and its exit code may be theirs."""
+    asked = ("Terminated", "Killed", "exit code 130", "exit code 143")
+    return [line for line in lines if line.startswith("srun: error:") and not line.endswith(asked)]
 
 
 class _Watch:

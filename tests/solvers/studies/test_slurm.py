@@ -274,3 +274,30 @@ def test_scancel_ends_the_study(cluster: Cluster, write: Write) -> None:
     assert (code, errors) == (0, "")
     assert said.startswith("study: 4 members: 0 done, 0 failed, 0 timed out, 4 missing\n")
     assert "the last of 1, has ended" in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_crash_and_a_hang_are_rows(cluster: Cluster, write: Write) -> None:
+    """One member of two ranks crashes, one hangs whatever it is asked, one is computed where they were."""
+    folder = write('ranks = 2\n[vary]\n"layer.load.thickness" = ["1 um", "2 um", "3 um"]\n').parent
+    lines = [
+        "import os, pathlib, signal, sys, time",
+        "case = pathlib.Path('member.toml')",
+        "text = case.read_text() if 'member.toml' in sys.orig_argv else ''",
+        "if 'thickness = 2e-06' in text and os.environ['SLURM_PROCID'] == '1':",
+        "    os.kill(os.getpid(), signal.SIGSEGV)",
+        "if 'thickness = 3e-06' in text:",
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "    time.sleep(900)",
+    ]
+    (folder / "sitecustomize.py").write_text("\n".join(lines))
+    site = SITE.replace("nodes = 2", "nodes = 1").replace("2 min", "10 min")
+    (folder / "site.toml").write_text(f'{site}prologue = ["export PYTHONPATH={folder}"]\n')
+    limit = '--member-time "100 s"'
+    assert cluster.run(f"{STUDY} study.toml --slurm site.toml {limit}", folder)[0] == 0
+    wait_for_the_end(cluster, folder)
+    found = cs.Study.load(folder / "results" / "study").dataset
+    assert list(found["status"].values) == ["done", "failed", "timed out"]
+    assert str(found["error"].values[1]) == "srun: error: n1: task 1: Segmentation fault"
+    assert str(found["error"].values[2]) == "stopped after 100 s (--member-time)"

@@ -6,6 +6,8 @@ and without the ringing that a higher order has when a field is switched on sudd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dolfinx.fem
 import dolfinx.fem.petsc
 import numpy as np
@@ -53,6 +55,8 @@ class _EddyForms:
         p, past, unit, dx = forms.potential, self.previous, self.unit, forms.screened
         v, cell = ufl.TestFunction(forms.space), ufl.TestFunction(constants)
         self._memory = dolfinx.fem.form(self.memory_weight * ufl.inner(past, v) * dx)
+        self._change = dolfinx.fem.Function(constants)
+        self._answer = dolfinx.fem.form(-self._change * ufl.inner(p + forms.phase_gradient, v) * dx)
         self.more = []
         if forms.outside is not None:
             change = self.gauge_change * ufl.inner(ufl.TrialFunction(forms.space), v) * forms.outside
@@ -65,6 +69,15 @@ class _EddyForms:
     def memory(self) -> PETSc.Vec:
         """Right-hand side of what the metal remembers, for A = 0 on the walls (collective)."""
         right = dolfinx.fem.petsc.assemble_vector(self._memory)
+        right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
+        right.array_w[self._forms.wall_unknowns] = 0.0
+        return right
+
+    def answer(self, cells: Ints, slope: float) -> PETSc.Vec:
+        """Right-hand side of the derivative with respect to the screening of local cells (collective)."""
+        self._change.x.array[:] = 0.0
+        self._change.x.array[cells] = slope * self._forms.unit**2
+        right = dolfinx.fem.petsc.assemble_vector(self._answer)
         right.ghostUpdate(PETSc.InsertMode.ADD_VALUES, PETSc.ScatterMode.REVERSE)
         right.array_w[self._forms.wall_unknowns] = 0.0
         return right
@@ -188,6 +201,30 @@ class EddyProblem:
             potential += phase * forms.unit.x.array
         self.solution = problem.solution(potential, phase, self.screening)
         return self.solution
+
+    def response(self, cells: Sequence[Ints], slopes: Floats) -> list[FieldSolution]:
+        """Derivatives of the solution with respect to the screening of sets of cells, the drive as it is (collective).
+
+        Args:
+            cells: local cells of each set, outside the conductor of a current; as many sets on all ranks.
+            slopes: d screening / d parameter of each set, 1/m^2, (n_sets,).
+
+        Raises:
+            StepFailure: a derivative is not finite.
+        """
+        problem, forms = self.problem, self._forms
+        unit, out = forms.unit.x.array, []
+        for inside, slope in zip(cells, slopes, strict=True):
+            self.solution._filled()
+            right = forms.answer(inside, slope)
+            potential, phase = problem.back_substitute(right), 0.0
+            if self._driven:
+                # Test of the weak form with A_1: the current that the phase has to make up for.
+                local = -float(right.array_r @ unit[: right.getLocalSize()])
+                phase = -problem.comm.allreduce(local) / (MU0 * problem.forms.unit) / self._unit_current
+            out.append(problem.solution(potential + phase * unit, phase, self.screening))
+            right.destroy()
+        return out
 
     def quasi_static(self, drive: float) -> FieldSolution:
         """The field that this one comes to in the end at a drive (collective).

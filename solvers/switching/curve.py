@@ -202,7 +202,7 @@ class TransitionCurve:
         level = np.clip(level, -12.0, 12.0)
         for _ in range(SOLVES):
             field, peak, extra = self._look(level, drive)
-            new = meet(field, level, self.slope, self.ratio, trust)
+            new = meet(field, level, lambda y: (1.0 + self.slope * y, self.slope), self.slope, self.ratio, trust)
             change = float((weight * np.abs(expit(new) - expit(level))).sum())
             moved = float((weight * np.abs(penetration(new, self.ratio) - penetration(level, self.ratio))).sum())
             level = new
@@ -232,7 +232,7 @@ class TransitionCurve:
             # Columns far within one of the states do not move.
             rest = ((level <= -RESTING) & (squares < 1 - MARGIN)) | ((level >= RESTING) & (squares > 1 + MARGIN))
             moving = np.flatnonzero(~rest)
-            cells, change = self._cells_of_all(), screening_slope(level, self.ratio, self._depth)
+            cells, change = self.numbers.cells(self.columns), screening_slope(level, self.ratio, self._depth)
             derivatives, energies = self._response.of(solution, [cells[j] for j in moving], change[moving])
             parts = np.split(derivatives, np.cumsum([len(c.deciding) for c in self.columns])[:-1], axis=1)
             every = np.concatenate([self._scaled(part, k) for k, part in enumerate(parts)], axis=1)
@@ -273,20 +273,6 @@ class TransitionCurve:
         first = np.searchsorted(column[rows], column[rows])
         rows = rows[np.arange(len(rows)) - first < ENTRIES]
         return rows.astype(np.int32), column[rows]
-
-    def _cells_of_all(self) -> list[Ints]:
-        """Local cells (ghosts included) of every column of all films."""
-        cells: list[Ints] = [np.zeros(0, dtype=np.int32) for _ in range(self.numbers.n)]
-        for columns, numbers in zip(self.columns, self.numbers.local, strict=True):
-            if columns.n == 0:  # this rank has none
-                continue
-            order = np.argsort(columns.column_of_cell, kind="stable")
-            parts = np.split(
-                columns.cells[order], np.cumsum(np.bincount(columns.column_of_cell, minlength=columns.n))[:-1]
-            )
-            for number, part in zip(numbers, parts, strict=True):
-                cells[int(number)] = part
-        return cells
 
     @property
     def _is_current(self) -> bool:

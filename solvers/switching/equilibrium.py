@@ -6,6 +6,7 @@ cells that decide about the column and Hp its transition field; at 0 and 1, wher
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,7 +111,10 @@ def _level_of(penetrated: Floats, ratio: Floats) -> Floats:
     return np.asarray(0.5 * (low + high))
 
 
-def meet(field: Linearised, level: Floats, slope: Floats, ratio: Floats, trust: float) -> Floats:
+Law = Callable[[Floats], tuple[Floats, Floats]]
+
+
+def meet(field: Linearised, level: Floats, law: Law, slope: Floats, ratio: Floats, trust: float) -> Floats:
     """Levels at which law and field meet (collective).
 
     Newton's method in steps of an implicit relaxation, whose length grows as it settles.
@@ -118,7 +122,8 @@ def meet(field: Linearised, level: Floats, slope: Floats, ratio: Floats, trust: 
     Args:
         field: at the present levels.
         level: present levels, (n,).
-        slope: of (H/Hp)^2 in the level, (n,).
+        law: the squared field at which columns have given levels, in units of `field`, and its slope, (n,) each.
+        slope: the least of them, which the width of the transition makes, (n,).
         ratio: see `penetration`.
         trust: largest change of a penetration.
     """
@@ -129,7 +134,8 @@ def meet(field: Linearised, level: Floats, slope: Floats, ratio: Floats, trust: 
     best, least = y, np.inf
     for _ in range(ITERATIONS):
         largest, jacobian = field.with_slopes(penetration(y, ratio) - start, softness)
-        residual = largest - 1.0 - slope * y
+        value, rise = law(y)
+        residual = largest - value
         stuck = ((y >= high) & (residual > 0.0)) | ((y <= low) & (residual < 0.0))
         residual[stuck] = 0.0
         worst = float(np.abs(residual).max(initial=0.0))
@@ -139,7 +145,7 @@ def meet(field: Linearised, level: Floats, slope: Floats, ratio: Floats, trust: 
             break
         pace = min(2.0 * pace, 1e9) if worst < last else max(0.5 * pace, 1e-2)
         last = worst
-        matrix = np.diag(slope / pace + slope) - jacobian * penetration_slope(y, ratio)[None, :]
+        matrix = np.diag(slope / pace + rise) - jacobian * penetration_slope(y, ratio)[None, :]
         free = ~stuck
         move = np.zeros(n)
         move[free] = np.linalg.solve(matrix[np.ix_(free, free)], residual[free])

@@ -68,7 +68,7 @@ class Films:
             space,
             films,
             self.columns,
-            lambda level, depths: self.screening(self._here(level), depths),
+            lambda level, depths: self.screening(self.here(level), depths),
             share,
             transition_width,
             film_transition,
@@ -99,7 +99,7 @@ class Films:
         """Place of switching film k in the concatenated columns."""
         return slice(int(self._slices[k]), int(self._slices[k + 1]))
 
-    def _here(self, values: Floats) -> Floats:
+    def here(self, values: Floats) -> Floats:
         """Values of all columns, as those of this rank's."""
         local = self.equilibrium.numbers.local
         return np.concatenate([values[numbers] for numbers in local]) if local else np.zeros(0)

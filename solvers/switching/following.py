@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit
 
 from fem.constants import MU0
-from meshes.arrays import Bools, Floats
+from meshes.arrays import Bools, Floats, Longs
 from solvers.errors import ComputationError, StepFailure
 from solvers.field.solution import FieldSolution
+from solvers.switching.curve import LARGEST_PENETRATION, MARGIN
 from solvers.switching.eddy_currents import EddyCurrents
-from solvers.switching.equilibrium import LEVEL_LIMIT
+from solvers.switching.equilibrium import LEVEL_LIMIT, Linearised, meet, penetration, screening_slope
 from solvers.switching.films import Films
 from solvers.switching.pattern import Pattern
 from solvers.switching.transition import TransitionLaw
 
-# The field of a column, squared, over Hc(0)^2, is taken to fall by PENETRATION_RESPONSE while flux penetrates it and
-# by LEVEL_RESPONSE for each unit of level between -3 and 3. Too small oscillates, too large is slow: both grow by
-# STIFFEN whenever an iteration does not bring the pattern closer to rest.
-PENETRATION_RESPONSE, LEVEL_RESPONSE, STIFFEN = 1.0, 0.1, 1.5
 SOLVES_PER_STEP = 20
-UNSETTLED = 0.1  # mean misfit of f that is no solution of the step any more
+STARTING = 12.0  # a column at a limit of its level does not feel how its field would answer
+NEARLY = 3.0  # times the tolerance: a misfit that is a solution of the step still
 DEPTH_TOLERANCE = 1e-3  # relative change of a penetration depth that calls for a new factorisation
 NO_FIELD = 1e-12  # (H/Hc(0))^2 that is none: the law of a broadened transition has f = 1/2 at Tc
 WEAK_FIELD = 0.01  # share of Hc(0) below which the penetration depth does not matter to a film at rest
@@ -65,22 +66,18 @@ class Following:
         laws = self._laws(duration, u, f)
         above = self._above(depths)
         pattern = self._solve(np.where(above, LEVEL_LIMIT, self.films.level), depths, drive, dt)
-        stiff, last = 1.0, np.inf
+        trust, last = LARGEST_PENETRATION, np.inf
         for _ in range(SOLVES_PER_STEP):
-            level, change = self._next(pattern, laws, stiff)
-            if change <= self.tolerance:
+            level, misfit, moved = self._meet(pattern, laws, above, trust)
+            if misfit <= self.tolerance:
                 break
-            if change > 0.8 * last:
-                stiff *= STIFFEN
-                level, change = self._next(pattern, laws, stiff)
-            last = change
+            trust = trust * 0.6 if moved > 0.8 * last else min(1.5 * trust, LARGEST_PENETRATION)
+            last = moved
             pattern = self._solve(level, depths, drive, dt)
-        pattern.drive, pattern.misfit = drive, self._next(pattern, laws, 1.0)[1]
-        pattern.above = above
-        if not pattern.misfit < max(UNSETTLED, 10 * self.tolerance):
-            raise StepFailure(
-                f"films and eddy currents do not settle: f is {pattern.misfit:.2g} from where it should be"
-            )
+        if not misfit < NEARLY * self.tolerance:
+            raise StepFailure(f"films and eddy currents do not settle: f is {misfit:.2g} from where it should be")
+        pattern.drive, pattern.above = drive, above
+        pattern.misfit = self._meet(pattern, laws, above, None)[1]
         return pattern
 
     def _above(self, depths: tuple[float, ...]) -> Bools:
@@ -103,7 +100,7 @@ class Following:
             return False
         if not np.array_equal(np.isinf(pattern.depths), np.isinf(depths)):  # a film has passed Tc
             return False
-        change = self._next(pattern, laws, 1.0)[1]
+        change = self._meet(pattern, laws, self._above(depths), None)[1]
         return change <= self.tolerance or (pattern.drive == drive and change <= 1.1 * pattern.misfit)
 
     def _depths(self, u: Floats) -> tuple[float, ...]:
@@ -128,45 +125,108 @@ class Following:
             entropy, even = equilibrium.entropy(k, duration, u, f, material)
             fraction = films.everywhere(films.fraction)[mine]
             shift = float(np.average(fraction, weights=equilibrium.numbers.volume[mine])) - fraction if even else 0.0
-            local = equilibrium.numbers.local[k] - int(np.argmax(mine))
             out.append(
-                TransitionLaw(
-                    material,
-                    entropy[local],
-                    self.width,
-                    films.film_thickness(columns.film),
-                    np.broadcast_to(shift, entropy.shape)[local],
-                )
+                TransitionLaw(material, entropy, self.width, films.film_thickness(columns.film), np.asarray(shift))
             )
         return out
 
-    def _next(self, pattern: Pattern, laws: list[TransitionLaw], stiff: float) -> tuple[Floats, float]:
-        """Levels that the field of a pattern asks for, and how far they are from the pattern's (collective)."""
+    def _meet(
+        self, pattern: Pattern, laws: Sequence[TransitionLaw], above: Bools, trust: float | None
+    ) -> tuple[Floats, float, float]:
+        """Levels of this rank's columns at which field and laws meet, from a pattern solved last (collective).
+
+        Args:
+            pattern: levels, and the field that goes with them.
+            laws: of each film.
+            above: columns of this rank that are above Tc.
+            trust: largest change of a penetration; None: no matter, the answer of the field is only estimated.
+
+        Returns:
+            The levels, and mean changes: the larger one of f and the penetrated share, and that of the share.
+        """
         films, numbers = self.films, self.films.equilibrium.numbers
+        own = np.array([pattern.depths[films.films.index(c.film)] for c in films.columns])
+        half = np.array([0.5 * c.film.thickness for c in films.columns])
+        hot = films.everywhere(above.astype(np.float64)) > 0.5
+        ratio = np.where(hot, 1.0, (half / np.where(np.isinf(own), 1.0, own))[numbers.film])
+        limit = STARTING + 2.0 * np.log(np.maximum(ratio, 1.0))
+        old = np.clip(films.everywhere(pattern.level), -STARTING, limit)
+
+        def law(y: Floats) -> tuple[Floats, Floats]:
+            value, rise = np.empty_like(y), np.empty_like(y)
+            for k, each in enumerate(laws):
+                mine = numbers.film == k
+                value[mine], rise[mine] = each.with_slope(y[mine])
+            return value, rise
+
+        field = self._field(pattern, laws)
+        squares, goal = field.squared(np.zeros(numbers.n)), law(old)[0]
+        none = squares < NO_FIELD
+        rest = hot | none | ((old <= -STARTING) & (squares < (1 - MARGIN) * goal))
+        rest |= (old >= limit) & (squares > (1 + MARGIN) * goal)
+        if trust is not None and not rest.all():
+            slopes = screening_slope(old, ratio, half[numbers.film] / ratio)
+            field = self._answering(field, pattern, laws, np.flatnonzero(~rest), slopes)
+        accepted = films.everywhere(films.level)
         up, down = films.hysteresis or (1.0, 1.0)
-        new, moved = np.empty_like(pattern.level), np.empty_like(pattern.level)
-        for k, columns in enumerate(films.columns):
-            part, film = films.part(k), columns.film
-            ratio = (film.thickness / (2 * pattern.depths[films.films.index(film)])) ** 2
-            old = pattern.level[part]
-            if ratio == 0.0:  # above Tc there is nothing to switch
-                new[part], moved[part] = LEVEL_LIMIT, 0.0
-                continue
+        least = np.array([law.slope for law in laws])[numbers.film]
+        new = []
+        for factor in {up, down}:
 
-            def response(y: Floats, ratio: float = ratio) -> Floats:
-                # Share of the flux that has penetrated: 1 / (1 + (1 - f) (d / 2 lambda)^2).
-                penetrated = 1.0 / (1.0 + ratio * expit(-y))
-                return np.asarray(stiff * (PENETRATION_RESPONSE * penetrated + LEVEL_RESPONSE * np.clip(y, -3.0, 3.0)))
+            def limited(y: Floats, factor: float = factor) -> tuple[Floats, Floats]:
+                value, rise = law(y)
+                return factor**2 * value, factor**2 * rise
 
-            field = np.asarray((pattern.amplitude(1.0) * pattern.peak[part] / laws[k].scale) ** 2)
-            rising = laws[k].level(field / up**2, old, response)
-            falling = rising if up == down else laws[k].level(field / down**2, old, response)
-            # Between the two limits of a transition with hysteresis a column stays as it was.
-            new[part] = np.where(field < NO_FIELD, -LEVEL_LIMIT, np.clip(films.level[part], rising, falling))
-            moved[part] = np.abs(expit(new[part]) - expit(old))
-            moved[part] += 0.5 * np.abs(response(new[part]) - response(old)) / (stiff * PENETRATION_RESPONSE)
-        every = films.everywhere(moved)
-        return new, float(numbers.volume @ every) / max(float(numbers.volume.sum()), 1e-300)
+            new.append(meet(field, old, limited, factor**2 * least, ratio, 1.0 if trust is None else trust))
+        # Between the two limits of a transition with hysteresis a column stays as it was.
+        level = np.clip(accepted, np.minimum(*new), np.maximum(*new)) if len(new) == 2 else new[0]
+        level = np.where(hot, LEVEL_LIMIT, np.where(none, -LEVEL_LIMIT, level))
+        weight = numbers.volume / max(float(numbers.volume.sum()), 1e-300)
+        change = float(weight @ np.abs(expit(level) - expit(old)))
+        moved = float(weight @ np.abs(penetration(level, ratio) - penetration(old, ratio)))
+        return films.here(level), max(change, moved), moved
+
+    def _field(self, pattern: Pattern, laws: Sequence[TransitionLaw]) -> Linearised:
+        """Field where the films' is read, over Hc(0).
+
+        It is taken to fall by Hc(0)^2 as a column is penetrated.
+        """
+        numbers = self.films.equilibrium.numbers
+        local = [numbers.local[k][c.column_of_reading] for k, c in enumerate(self.films.columns)]
+        column = np.concatenate(local) if local else np.zeros(0, dtype=np.int64)
+        vectors = self._read(pattern.solution, pattern, laws)
+        slopes = np.zeros((len(vectors), 3, numbers.n))
+        squares = np.maximum((vectors**2).sum(axis=1), NO_FIELD)
+        slopes[np.arange(len(vectors)), :, column] = -0.5 * vectors / squares[:, None]
+        return Linearised(vectors, slopes, column, numbers.n, self.films.space.comm)
+
+    def _answering(
+        self, field: Linearised, pattern: Pattern, laws: Sequence[TransitionLaw], moving: Longs, slopes: Floats
+    ) -> Linearised:
+        """The same with its true answer to the penetrations of columns that move (collective).
+
+        Args:
+            field: see `_field`.
+            pattern: with the field solved last.
+            laws: of each film.
+            moving: numbers of the columns.
+            slopes: d screening / d penetration of every column, 1/m^2, (n,).
+        """
+        cells = self.films.equilibrium.numbers.cells(self.films.columns)
+        answers = np.zeros_like(field.slopes)
+        derivatives = self.eddy.problem.response([cells[j] for j in moving], slopes[moving])
+        for j, derivative in zip(moving, derivatives, strict=True):
+            answers[:, :, j] = self._read(derivative, pattern, laws)
+        return replace(field, slopes=answers)
+
+    def _read(self, solution: FieldSolution, pattern: Pattern, laws: Sequence[TransitionLaw]) -> Floats:
+        """Field of a solution where the films' is read, over Hc(0), (n_rows, 3)."""
+        scale = pattern.amplitude(1.0) / MU0
+        parts = [
+            solution.flux_density(c.reading) * (scale / law.scale)
+            for c, law in zip(self.films.columns, laws, strict=True)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, 3))
 
     def _solve(self, level: Floats, depths: tuple[float, ...], drive: float, dt: float) -> Pattern:
         """The field after a step in which the eddy currents follow a pattern and the drive."""

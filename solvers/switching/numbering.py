@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from meshes.arrays import Floats, Longs
+from meshes.arrays import Floats, Ints, Longs
 from solvers.switching.columns import Columns
 
 
@@ -66,3 +66,15 @@ class ColumnNumbers:
         """Volume mean of a film's columns; values of all columns, (n,)."""
         mine = self.film == film
         return float(np.average(values[mine], weights=self.volume[mine]))
+
+    def cells(self, films: Sequence[Columns]) -> list[Ints]:
+        """Local cells (ghosts included) of every column of all films."""
+        cells: list[Ints] = [np.zeros(0, dtype=np.int32) for _ in range(self.n)]
+        for columns, numbers in zip(films, self.local, strict=True):
+            if columns.n == 0:  # this rank has none
+                continue
+            order = np.argsort(columns.column_of_cell, kind="stable")
+            ends = np.cumsum(np.bincount(columns.column_of_cell, minlength=columns.n))[:-1]
+            for number, part in zip(numbers, np.split(columns.cells[order], ends), strict=True):
+                cells[int(number)] = part
+        return cells

@@ -97,11 +97,11 @@ class Switching(Films):
         else:
             solves = self.problem.factorisations
             found = self.equilibrium.find(drive, duration, u, f, self.everywhere(before), self.materials)
-            level = fraction_level(self._here(found.fraction))
+            level = fraction_level(self.here(found.fraction))
             solve = self._solver(level, found.depths)
-            peak = self._here(found.peak)
+            peak = self.here(found.peak)
             self.pattern = Pattern(level, found.depths, peak, 1.0, drive, 0.0, found.observed, solve=solve)
-            self.pattern.above = self._here(found.above.astype(np.float64)) > 0.0
+            self.pattern.above = self.here(found.above.astype(np.float64)) > 0.0
             self.saved += int(self.problem.factorisations == solves)
         numbers, change = self.equilibrium.numbers, self.everywhere(self.fraction - before)
         if not np.isfinite(change).all():

@@ -48,11 +48,18 @@ class TransitionLaw:
 
     def squared_field(self, y: Floats) -> Floats:
         """(H / scale)^2 at which the columns have level y, (n,)."""
-        place = np.clip((y - self.GRID[0]) / (self.GRID[1] - self.GRID[0]), 0, len(self.GRID) - 1.000001)
+        return self.with_slope(y)[0]
+
+    def with_slope(self, y: Floats) -> tuple[Floats, Floats]:
+        """The same and its derivative, (n,) each."""
+        step = self.GRID[1] - self.GRID[0]
+        place = np.clip((y - self.GRID[0]) / step, 0, len(self.GRID) - 1.000001)
         k = place.astype(np.int64)
         weight, column = place - k, np.arange(len(y))
-        critical = (1 - weight) * self._critical[k, column] + weight * self._critical[k + 1, column]
-        return np.asarray(critical + self.slope * y)
+        low, high = self._critical[k, column], self._critical[k + 1, column]
+        inside = (y > self.GRID[0]) & (y < self.GRID[-1])
+        rise = np.where(inside, (high - low) / step, 0.0)
+        return np.asarray((1 - weight) * low + weight * high + self.slope * y), np.asarray(rise + self.slope)
 
     def level(self, field: Floats, old: Floats, response: Callable[[Floats], Floats]) -> Floats:
         """Levels at which law and field meet if the field falls by `response` as the level grows (by bisection).

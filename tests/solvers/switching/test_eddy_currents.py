@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import dolfinx.mesh
 import numpy as np
 import pytest
 from mpi4py import MPI
@@ -200,6 +201,33 @@ def test_without_metal_the_current_is_twice_the_energy_over_the_phase(comm):
     off = np.abs(found.flux_density(cells) - 2.0 * unit).max(initial=0.0)
     assert off < 5e-4 * np.abs(unit).max(initial=1e-300)
     assert eddy.quasi_static(drive).phase == pytest.approx(found.phase, rel=1e-9)
+
+
+@pytest.mark.mpi
+def test_answer_of_the_field_to_the_screening_of_a_film(comm):
+    # Against central differences, at a standing current: a tenth of the film's cells, and of its screening.
+    eddy, still, _ = driven(comm)
+    film = still.tagged.cells("Ta")
+    x = dolfinx.mesh.compute_midpoints(still.tagged.mesh, 3, film)[:, 0]
+    cells, screening = film[x < comm.allreduce(x.max(initial=0.0), op=MPI.MAX) / 3], eddy.screening.copy()
+    dt, current, slope = 0.1 * MU0 * (3e-6) ** 2 / COPPER, 1.2, 0.1 / DEPTHS["Ta"] ** 2
+    eddy.step(dt, current)
+    sigma = np.zeros_like(screening)
+    sigma[still.tagged.cells("Cu")] = 1 / COPPER
+
+    def solved(part):
+        changed = screening.copy()
+        changed[cells] += part * slope
+        eddy.set_cells(sigma, changed)
+        return eddy.solve(dt, current)
+
+    more, less = solved(0.05), solved(-0.05)
+    solved(0.0)
+    (answer,) = eddy.response([cells], np.array([slope]))
+    assert answer.phase == pytest.approx((more.phase - less.phase) / 0.1, rel=2e-4)
+    exact = (more.flux_density(film) - less.flux_density(film)) / 0.1
+    largest = comm.allreduce(np.abs(exact).max(initial=0.0), op=MPI.MAX)
+    assert np.abs(answer.flux_density(film) - exact).max(initial=0.0) < 1e-3 * largest
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from fem.constants import MU0
 from meshes.arrays import Bools, Floats, Longs
 from solvers.errors import ComputationError, StepFailure
 from solvers.field.solution import FieldSolution
+from solvers.switching.columns import Columns
 from solvers.switching.curve import LARGEST_PENETRATION, MARGIN
 from solvers.switching.eddy_currents import EddyCurrents
 from solvers.switching.equilibrium import LEVEL_LIMIT, Linearised, meet, penetration, screening_slope
@@ -192,7 +193,7 @@ class Following:
         It is taken to fall by Hc(0)^2 as a column is penetrated.
         """
         numbers = self.films.equilibrium.numbers
-        local = [numbers.local[k][c.column_of_reading] for k, c in enumerate(self.films.columns)]
+        local = [numbers.local[k][c.column_of_reading[_owned(c)]] for k, c in enumerate(self.films.columns)]
         column = np.concatenate(local) if local else np.zeros(0, dtype=np.int64)
         vectors = self._read(pattern.solution, pattern, laws)
         slopes = np.zeros((len(vectors), 3, numbers.n))
@@ -223,7 +224,7 @@ class Following:
         """Field of a solution where the films' is read, over Hc(0), (n_rows, 3)."""
         scale = pattern.amplitude(1.0) / MU0
         parts = [
-            solution.flux_density(c.reading) * (scale / law.scale)
+            solution.flux_density(c.reading[_owned(c)]) * (scale / law.scale)
             for c, law in zip(self.films.columns, laws, strict=True)
         ]
         return np.concatenate(parts) if parts else np.zeros((0, 3))
@@ -239,3 +240,8 @@ class Following:
             field = np.linalg.norm(solution.flux_density(columns.reading), axis=1) / MU0
             np.maximum.at(peak[self.films.part(k)], columns.column_of_reading, field)
         return Pattern(np.clip(level, -LEVEL_LIMIT, LEVEL_LIMIT), depths, peak, None, known=solution)
+
+
+def _owned(columns: Columns) -> Bools:
+    """Which of the cells where a film's field is read are of columns of this rank, (n_cells,)."""
+    return np.asarray(columns.owned[columns.column_of_reading])

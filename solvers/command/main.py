@@ -13,26 +13,21 @@ import io
 import os
 import sys
 import tempfile
-import time
 import traceback
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import click
 import typer
 
 from solvers import __version__
+from solvers.command.launched import launched_rank, launched_ranks, leave, world
 from solvers.command.paths import check_picture, check_writable
 from solvers.errors import ComputationError, InputError, Stopped, on_first_rank
-
-if TYPE_CHECKING:
-    from mpi4py import MPI
 
 INPUT_WRONG = 2
 FAILED = 3
 INTERRUPTED = 130
-PATIENCE = 60.0  # s that a rank which ends with an error waits for the others
 
 app = typer.Typer(
     name="coldstack",
@@ -109,7 +104,7 @@ def run(
     """Compute a case: field and temperatures through all cycles."""
     from solvers.command.run import run_command
 
-    run_command(_world(), case, changes or [], output, resume, max_time, quiet)
+    run_command(world(), case, changes or [], output, resume, max_time, quiet)
 
 
 @app.command()
@@ -138,12 +133,12 @@ def study(
 ) -> None:
     """Compute a case for many values, and one dataset of the results."""
     folder = output or Path("results") / file.stem
-    if _launched_ranks() > 1:
+    if launched_ranks() > 1:
         if member_time is not None or dry_run or slurm is not None or status:
             raise InputError("coldstack study: --member-time, --dry-run, --slurm and --status: not under mpirun")
         from solvers.command.study import study_in_groups
 
-        study_in_groups(file, folder, _world(), quiet)
+        study_in_groups(file, folder, world(), quiet)
         return
     from solvers.command.study import study_command
 
@@ -169,7 +164,7 @@ def optimise(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
 ) -> None:
     """Search the best values of a case within bounds and constraints."""
-    if _launched_ranks() > 1:
+    if launched_ranks() > 1:
         raise InputError("coldstack optimise: start it without mpirun: it starts each member on its own ranks")
     from solvers.command.study import optimise_command
 
@@ -188,7 +183,7 @@ def mesh(
     """Make the mesh of a case only: Gmsh, ParaView, a picture."""
     folder = output or Path("results") / f"{case.stem}-mesh"
 
-    comm = _world()
+    comm = world()
     from solvers.command.run import checked_case
 
     checked = checked_case(comm, case, changes or [], folder)
@@ -221,7 +216,7 @@ def plot(
         for picture in plot_result(folder):
             print(picture)
 
-    on_first_rank(_world(), draw)
+    on_first_rank(world(), draw)
 
 
 @app.command()
@@ -262,7 +257,7 @@ def materials(
             plot_material(material, picture)
             print(picture)
 
-    on_first_rank(_world(), show)
+    on_first_rank(world(), show)
 
 
 @app.command()
@@ -277,7 +272,7 @@ def verify(
     ] = None,
 ) -> None:
     """Compare the code with exact solutions; exit code 3 if a row fails."""
-    comm = _world()
+    comm = world()
 
     def check() -> None:
         for path in (data, output):
@@ -308,7 +303,7 @@ def schema() -> None:
 
         print(schema_text())
 
-    on_first_rank(_world(), show)
+    on_first_rank(world(), show)
 
 
 @app.command()
@@ -327,7 +322,7 @@ def main() -> None:
     if "HOME" not in os.environ:  # Open MPI does not start without
         home = os.path.expanduser("~")
         os.environ["HOME"] = home if os.path.isdir(home) else tempfile.gettempdir()
-    if _launched_rank() and {"--help", "-h", "--version"} & set(sys.argv[1:]):
+    if launched_rank() and {"--help", "-h", "--version"} & set(sys.argv[1:]):
         sys.exit(0)
     code, message = 0, ""
     try:
@@ -347,54 +342,10 @@ def main() -> None:
     except Exception:
         # A mistake in the program on this rank alone: the others may wait for it for ever.
         traceback.print_exc()
-        _leave(FAILED, "coldstack: unexpected error, please report it", alone=True)
+        leave(FAILED, "coldstack: unexpected error, please report it", alone=True)
     if code == INTERRUPTED and not message:  # typer turns Ctrl-C into this code in some versions
         message = "coldstack: interrupted"
-    _leave(code, message)
-
-
-def _leave(code: int, message: str, alone: bool = False) -> None:
-    """Say the message once, then end all ranks with the same code.
-
-    A rank that exits with an error makes mpirun kill the others, so all wait until rank 0 has
-    spoken. If the others do not come, they have not met the error: this rank speaks and ends all.
-    """
-    comm = _world() if code and _launched_rank() is not None else None
-    if message and (alone or comm is None or comm.rank == 0):
-        with suppress(OSError):
-            print(message, file=sys.stderr, flush=True)
-    try:
-        sys.stdout.flush()
-    except OSError:  # nobody reads any more, as behind `| head`: Python shall not try again at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if comm is not None and comm.size > 1:
-        if alone:
-            comm.Abort(code)
-        request, started = comm.Ibarrier(), time.monotonic()
-        while not request.Test():
-            if time.monotonic() - started > PATIENCE:
-                print(f"[rank {comm.rank}] {message}", file=sys.stderr, flush=True)
-                comm.Abort(code)
-            time.sleep(0.002)
-    sys.exit(code)
-
-
-def _launched_rank() -> int | None:
-    """The rank a launcher such as mpirun told in the environment, known before MPI starts."""
-    names = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID")
-    return next((int(text) for name in names if (text := os.environ.get(name, "")).isdigit()), None)
-
-
-def _launched_ranks() -> int:
-    """How many ranks a launcher started, told in the environment (in a batch script of Slurm there is one)."""
-    names = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
-    return next((int(text) for name in names if (text := os.environ.get(name, "")).isdigit()), 1)
-
-
-def _world() -> MPI.Intracomm:
-    from mpi4py import MPI
-
-    return MPI.COMM_WORLD
+    leave(code, message)
 
 
 if __name__ == "__main__":

@@ -142,13 +142,13 @@ class StageSolver:
         network, n = self.network, self.network.space.n_owned
         left = np.abs(network.matrix.combine(stage.residual(network, point)[:n]))
         scale = network.matrix.diagonal() * (point.u + 1e-4 * hot)[:n]
-        return np.divide(left, scale, out=np.zeros(n), where=~network.held[:n])
+        return np.asarray(np.divide(left, scale, out=np.zeros(n), where=~network.held[:n]))
 
     def _farthest(self, point: Point, stage: Stage, hot: Floats) -> str:
         """Name of the layer in which most is left (collective)."""
         left, space = self._left(point, stage, hot), self.network.space
         here = (float(left.max()), int(space.layer[np.argmax(left)])) if len(left) else (-1.0, 0)
-        return space.names[space.comm.allreduce(here, op=MPI.MAX)[1]]
+        return str(space.names[space.comm.allreduce(here, op=MPI.MAX)[1]])
 
     # ---- balance of the layers -------------------------------------------------------------------
     def _groups(self, point: Point, stage: Stage) -> tuple[Floats, Floats, Floats]:

@@ -99,11 +99,20 @@ def run(
         str | None,
         typer.Option(metavar="TIME", help='Save and stop before this wall time, such as "2 h".', show_default="never"),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table.")] = False,
+    repeat: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Compute the run of this summary.json again, and compare.", show_default=False
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
 ) -> None:
     """Compute a case: field and temperatures through all cycles."""
-    from solvers.command.run import run_command
+    from solvers.command.run import repeat_command, run_command
 
+    if repeat is not None:
+        repeat_command(world(), repeat, [case, changes, resume, max_time], output, quiet)
+        return
     run_command(world(), case, changes or [], output, resume, max_time, quiet)
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import dolfinx
 import numpy as np
-from petsc4py import PETSc
 
 from fem.interfaces.markers import Ideal
-from solvers import __version__
 from solvers.case.model import case_sha256
+from solvers.output.provenance import provenance
 from solvers.output.recorder import Recorder
 from solvers.output.result import replace_file
 from solvers.simulation.resolution import resolution
@@ -53,7 +50,6 @@ def summarise(
         timings |= {f"field_{name}": value for name, value in problem.timings.items()}
     cold = sim.totals().temperature[sim.heat.space.layer_number(accounts.cold)]
     ideal = [contact.name for contact in sim.heat.contacts if isinstance(contact.law, Ideal)]
-    options = PETSc.Options()
     summary: dict[str, Any] = {
         "results": {
             "T_cold_final_K": float(cold),
@@ -98,12 +94,10 @@ def summarise(
         "timings_s": timings,
         "memory_peak_MB": memory,
         "ranks": sim.comm.size,
-        "versions": _versions(),
-        "options_left": [key for key in options.getAll() if not options.used(key)],
         "warnings": sorted({*run_warnings(sim, recorder.limits), *logged}),
         "case": case.model_dump(mode="json"),
         "case_sha256": case_sha256(case),
-    }
+    } | provenance(sim)
     plain: dict[str, Any] = finite(summary)
     return plain
 
@@ -131,13 +125,3 @@ def _eddy_counts(sim: Simulation) -> dict[str, Any]:
     if eddy is None:
         return {}
     return {"eddy_steps": eddy.steps, "eddy_stops": eddy.stops, "eddy_left_J": sim.scale * eddy.left}
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "coldstack": __version__,
-        "dolfinx": dolfinx.__version__,
-        "petsc": ".".join(str(part) for part in PETSc.Sys.getVersion()),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

@@ -1,27 +1,34 @@
 """Runs that are killed, stopped and damaged go on to the same result, or say in one line why not."""
 
+import json
 import logging
 import os
 import random
+import re
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from mpi4py import MPI
 
 from solvers.case.model import Case, load_case
+from solvers.command.run import repeat_command
 from solvers.cycles.run import run
 from solvers.cycles.stopping import Interrupted
 from solvers.errors import ComputationError, InputError
 from solvers.output.lock import FolderLock
+from solvers.output.provenance import commit, mesh_sha256
 from solvers.output.result import Result, replace_file
 from solvers.output.state_file import BEFORE, BROKEN, FILE, read_state, write_state
+from solvers.simulation.simulation import Simulation
 from tests.solvers.command.test_main import ENVIRONMENT, coldstack
 
 KILLED = Path(__file__).with_name("killed.py")
@@ -376,3 +383,67 @@ def test_in_a_thread(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(run, case, tmp_path / "out", MPI.COMM_SELF, quiet=True).result()
     assert len(result.cycles) == 1
+
+
+# ---- repeated ------------------------------------------------------------------------------------
+
+
+def test_summary_repeats_its_run(whole: Result, tmp_path: Path) -> None:
+    summary = json.loads((whole.folder / "summary.json").read_text(encoding="utf-8"))
+    names = "coldstack dolfinx petsc hypre mumps mpi gmsh blas numpy python"
+    assert set(summary["versions"]) == set(names.split())
+    assert "unknown" not in summary["versions"].values()
+    file = tmp_path / "summary.json"
+    file.write_text(json.dumps(summary), encoding="utf-8")
+    done = coldstack("run", "--repeat", "summary.json", "--output", "again", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "repeated summary.json: cycles differ by at most 0.0e+00; all versions are the same" in done.stdout
+    assert json.loads((tmp_path / "again" / "summary.json").read_text())["mesh_sha256"] == summary["mesh_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s["case"].update(start=0.2), "the hashes differ"),
+        (lambda s: s.pop("results"), "is no summary of a run (KeyError)"),
+        (lambda s: s["case"].update(start="hot"), "needs a temperature"),
+    ],
+)
+def test_changed_summary_is_refused(
+    whole: Result, tmp_path: Path, change: Callable[[dict[str, Any]], object], words: str
+) -> None:
+    summary = json.loads((whole.folder / "summary.json").read_text(encoding="utf-8"))
+    change(summary)
+    (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(words)):
+        repeat_command(MPI.COMM_SELF, tmp_path / "summary.json", [], tmp_path / "out", quiet=True)
+
+
+@pytest.mark.mpi
+def test_mesh_hash_on_any_ranks(shared_tmp_path: Path, comm: MPI.Intracomm) -> None:
+    case = Case.model_validate(comm.bcast(blocks(shared_tmp_path).model_dump() if comm.rank == 0 else None))
+    finer = case.model_copy(update={"mesh": case.mesh.model_copy(update={"edge_cell": 4e-6})})
+    together, alone = (mesh_sha256(Simulation(case, ranks)) for ranks in (comm, MPI.COMM_SELF))
+    assert together == alone
+    assert mesh_sha256(Simulation(finer, comm)) != alone
+
+
+def test_commit_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("solvers.output.provenance.ROOT", tmp_path / "tree")
+    git, first, second = tmp_path / "tree" / ".git", "1" * 40, "2" * 40
+    (git / "refs" / "heads").mkdir(parents=True)
+    assert commit() is None
+    (git / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
+    (git / "packed-refs").write_text(f"# packed\n{first} refs/heads/main\n", encoding="utf-8")
+    assert commit() == first
+    (git / "refs" / "heads" / "main").write_text(f"{second}\n", encoding="utf-8")
+    assert commit() == second
+    git.rename(tmp_path / "common")  # and now a worktree beside it
+    side = tmp_path / "common" / "worktrees" / "side"
+    side.mkdir(parents=True)
+    git.write_text(f"gitdir: {side}\n", encoding="utf-8")
+    (side / "commondir").write_text("../..\n", encoding="utf-8")
+    (side / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
+    assert commit() == second
+    (side / "HEAD").write_text(f"{first}\n", encoding="utf-8")
+    assert commit() == first

@@ -1,14 +1,9 @@
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from meshes.plan import plan_stack
-from meshes.stack import StackGeometry
 
 UM, NM = 1e-6, 1e-9
 NB = ("Nb", 0.4, (60, 20))
@@ -52,16 +47,16 @@ TA = ("Ta", 1.0, (14, 14))
         ),
     ],
 )
-def test_wrong_geometry_is_refused(make: Callable[[Any], object], message: str, stacks: Any) -> None:
+def test_wrong_geometry_is_refused(make, message, stacks):
     with pytest.raises(ValueError, match=message):
         make(stacks)
 
 
-def heights(stack: StackGeometry) -> dict[str, np.ndarray]:
+def heights(stack):
     return {slab.group: np.diff(slab.nodes) for slab in plan_stack(stack).slabs if slab.footprint is not None}
 
 
-def test_cells_through_the_thickness(stacks: Any) -> None:
+def test_cells_through_the_thickness(stacks):
     s = stacks
     fine = {"bottom_cell": 12 * NM, "top_cell": 20 * NM, "growth": 1.5, "largest_cell": 0.1 * UM}
     stack = s.refrigerator(layers=(s.layer(*NB), s.layer("Ta", 1.0, (14, 14), **fine)), barriers={0: 2 * NM})
@@ -74,7 +69,7 @@ def test_cells_through_the_thickness(stacks: Any) -> None:
     assert cells["Ta"].sum() == pytest.approx(1.0, rel=1e-14)
 
 
-def test_vacuum_is_coarse_and_the_gap_has_few_cells(stacks: Any) -> None:
+def test_vacuum_is_coarse_and_the_gap_has_few_cells(stacks):
     s = stacks
     plan = plan_stack(s.refrigerator())
     below, gap = (np.diff(plan.slabs[i].nodes) for i in (0, -1))
@@ -85,7 +80,7 @@ def test_vacuum_is_coarse_and_the_gap_has_few_cells(stacks: Any) -> None:
     assert 2 <= len(gap) <= 4
 
 
-def test_lateral_cells(stacks: Any) -> None:
+def test_lateral_cells(stacks):
     s = stacks
     plan = plan_stack(s.refrigerator(lateral_growth=1.6))
     film, bare, vacuum = (np.diff(nodes) for nodes in plan.y)
@@ -99,7 +94,7 @@ def test_lateral_cells(stacks: Any) -> None:
     assert vacuum.max() > 20
 
 
-def test_default_like_stack_stays_small(stacks: Any) -> None:
+def test_default_like_stack_stays_small(stacks):
     s = stacks
     lateral = {"edge_cell": 0.5 * UM, "interior_cell": 2 * UM, "growth": 1.5}
     fine = lateral | {"bottom_cell": 12 * NM, "top_cell": 12 * NM}
@@ -113,7 +108,7 @@ def test_default_like_stack_stays_small(stacks: Any) -> None:
     assert plan.columns * sum(len(slab.nodes) - 1 for slab in plan.slabs) < 11_000
 
 
-def test_quarter_has_the_lines_of_the_full_stack(stacks: Any) -> None:
+def test_quarter_has_the_lines_of_the_full_stack(stacks):
     s = stacks
     quarter, full = (plan_stack(s.refrigerator(quarter=q)) for q in (True, False))
     for axis in ("x", "y"):
@@ -126,14 +121,14 @@ def test_quarter_has_the_lines_of_the_full_stack(stacks: Any) -> None:
         assert np.array_equal(a.nodes, b.nodes)
 
 
-def test_equal_edges_from_different_arithmetic_are_one_line(stacks: Any) -> None:
+def test_equal_edges_from_different_arithmetic_are_one_line(stacks):
     s = stacks
     pad = replace(s.layer("Cu", 3.0, (14, 14)), size=(0.1e-6 + 13.9e-6, 2 * 7e-6))
     plan = plan_stack(s.refrigerator(layers=(s.layer(*NB), s.layer(*TA), pad)))
     assert [len(plan.x), len(plan.y)] == [2, 3]
 
 
-def test_given_numbers_of_cells_stay_while_lengths_change(stacks: Any) -> None:
+def test_given_numbers_of_cells_stay_while_lengths_change(stacks):
     s = stacks
     for make in (s.refrigerator, s.offset):
         stack = make()
@@ -154,7 +149,7 @@ def test_given_numbers_of_cells_stay_while_lengths_change(stacks: Any) -> None:
             assert moved.slabs[-1].nodes[0] == pytest.approx(plan.slabs[-1].nodes[0] + 1.3 * film.thickness / UM)
 
 
-def test_numbers_of_cells_for_another_stack_are_refused(stacks: Any) -> None:
+def test_numbers_of_cells_for_another_stack_are_refused(stacks):
     stack = stacks.refrigerator()
     cells = plan_stack(stack).cells
     with pytest.raises(ValueError, match="1 numbers of cells along x for 2 segments between edges"):

@@ -1,22 +1,16 @@
 """A step that is taken back leaves nothing behind: each step forced to fail once and redone at the same size."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mpi4py import MPI
 
-from meshes.arrays import Floats
-from solvers.case.model import Case, load_case
+from solvers.case.model import load_case
 from solvers.cycles.run import run
 from solvers.errors import ComputationError, StepFailure
-from solvers.heat.step import Step
 from solvers.heat.step_control import StepControl
 from solvers.heat.stepper import HeatStepper
-from solvers.heat.storage import Change
-from solvers.output.result import Result
 from solvers.simulation.simulation import Simulation
 from tests.solvers.conftest import NO_PICTURES, SQUARE_CELLS
 
@@ -25,16 +19,16 @@ COARSE = [*SQUARE_CELLS, *NO_PICTURES, "mesh.padding=5 mm", "mesh.largest_cell=1
 LOSSES = ["physics.hysteresis=[1.2, 0.9]", "physics.overshoot=1e-7"]
 
 
-def film(*more: str) -> Case:
+def film(*more):
     return load_case(CASES / "thin-film-decade.toml", [*COARSE, "cycle.repeat=1", *more])
 
 
-def fail_each_heat_step_once(patch: pytest.MonkeyPatch) -> list[float]:
+def fail_each_heat_step_once(patch):
     good = HeatStepper.step
-    failed: list[float] = []
+    failed = []
     again = False
 
-    def step(stepper: HeatStepper, u: Floats, f: Floats, dt: float, change: Change | None) -> Step:
+    def step(stepper, u, f, dt, change):
         nonlocal again
         result = good(stepper, u, f, dt, change)
         again = not again
@@ -48,11 +42,11 @@ def fail_each_heat_step_once(patch: pytest.MonkeyPatch) -> list[float]:
     return failed
 
 
-def take_each_step_twice(patch: pytest.MonkeyPatch) -> list[float]:
+def take_each_step_twice(patch):
     good = Simulation._step
-    failed: list[float] = []
+    failed = []
 
-    def step(sim: Simulation, *place: object) -> float | None:
+    def step(sim, *place):
         before = sim.state()
         failed.append(good(sim, *place) or 0.0)  # type: ignore[arg-type]
         sim.restore(before)
@@ -64,7 +58,7 @@ def take_each_step_twice(patch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("changes", [pytest.param([], marks=pytest.mark.slow), LOSSES], ids=["ideal", "losses"])
-def test_redone_steps(shared_tmp_path: Path, comm: MPI.Intracomm, changes: list[str]) -> None:
+def test_redone_steps(shared_tmp_path, comm, changes):
     case = film(*changes)
     plain = run(case, shared_tmp_path / "plain", comm, quiet=True)
     for name, harness in (("heat", fail_each_heat_step_once), ("whole", take_each_step_twice)):
@@ -75,7 +69,7 @@ def test_redone_steps(shared_tmp_path: Path, comm: MPI.Intracomm, changes: list[
         assert_equal(redone, plain)
 
 
-def assert_equal(redone: Result, plain: Result) -> None:
+def assert_equal(redone, plain):
     ours, theirs = redone.history(), plain.history()
     assert list(ours) == list(theirs)
     for name, values in theirs.items():
@@ -92,10 +86,8 @@ def assert_equal(redone: Result, plain: Result) -> None:
     ],
     ids=["newton", "field"],
 )
-def test_hopeless_steps_say_where_and_what_to_try(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, words: list[str]
-) -> None:
-    def fail(*_: object, **__: object) -> None:
+def test_hopeless_steps_say_where_and_what_to_try(tmp_path, monkeypatch, broken, words):
+    def fail(*_, **__):
         raise StepFailure("forced")
 
     monkeypatch.setattr(broken, -1.0 if "TOLERANCE" in broken else fail)

@@ -1,7 +1,5 @@
 """Warnings where a run leaves what its model holds for: each on both sides of its threshold, with numbers by hand."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from mpi4py import MPI
 
 from fem.constants import MU0
 from fem.materials.library import get_material
-from fem.materials.material import Material
 from solvers.case.model import load_case
 from solvers.simulation.events import Stepped
 from solvers.simulation.geometry import stack_geometry
@@ -56,7 +53,7 @@ PLATE = STRIP.format(thickness="400 nm", width="20 um", length="40 um", depth="8
 THICK = STRIP.format(thickness="10 um", width="20 um", length="40 um", depth="80 nm", plane="")
 
 
-def limits_of(folder: Path, text: str, amplitude: float) -> DriveLimits:
+def limits_of(folder, text, amplitude):
     """What a whole run of a strip, up and down again, sees of its conductor."""
     file = folder / "strip.toml"
     if MPI.COMM_WORLD.rank == 0:
@@ -72,7 +69,7 @@ def limits_of(folder: Path, text: str, amplitude: float) -> DriveLimits:
 
 
 @pytest.mark.mpi
-def test_depairing(shared_tmp_path: Path) -> None:
+def test_depairing(shared_tmp_path):
     # mu0 Hc0 = 197.12 mT: (2/3)^1.5 Hc/lambda = 2.135e11 A/m^2, times 20 nm 4269 A/m, times 2 um 8.54 mA.
     limits = limits_of(shared_tmp_path, THIN, 8.0e-3)
     worst = limits.worst
@@ -87,7 +84,7 @@ def test_depairing(shared_tmp_path: Path) -> None:
     assert "could carry 0.00854 A" in text
 
 
-def sheet_current_of_a_thin_strip(width: float, pearl: float) -> float:
+def sheet_current_of_a_thin_strip(width, pearl):
     """Largest K per ampere in the middle half of a thin strip far from its return: mu0 pearl K + A = constant.
 
     A(y) = -mu0/(2 pi) int K ln|y - y'| dy' in two dimensions; midpoint rule with the exact self-term.
@@ -105,7 +102,7 @@ def sheet_current_of_a_thin_strip(width: float, pearl: float) -> float:
 
 
 @pytest.mark.mpi
-def test_surface_field(shared_tmp_path: Path) -> None:
+def test_surface_field(shared_tmp_path):
     limits = limits_of(shared_tmp_path, PLATE, 2.0)
     assert limits.worst.drive == pytest.approx(2.0)
     # Between plates mu0 I/w, less some per cent (gap plus depth over width) that passes around the strip.
@@ -125,7 +122,7 @@ def test_surface_field(shared_tmp_path: Path) -> None:
 
 
 @pytest.mark.mpi
-def test_current_in_the_sides_is_no_current_per_width(shared_tmp_path: Path) -> None:
+def test_current_in_the_sides_is_no_current_per_width(shared_tmp_path):
     worst = limits_of(shared_tmp_path, THICK, 1.0).worst
     # Each face of the bar carries half of it; a perfect conductor of 2 : 1 has less than half of the current in the
     # middle of its faces, and the field at its edges is higher.
@@ -134,12 +131,12 @@ def test_current_in_the_sides_is_no_current_per_width(shared_tmp_path: Path) -> 
     assert worst.inner_field < 0.7 * worst.surface_field
 
 
-def ta_film(**changes: float) -> Film:
-    material: Material = get_material("Ta")
+def ta_film(**changes):
+    material = get_material("Ta")
     return Film("working", material.with_overrides(**changes), "working", ["working"], 1e-6, True)
 
 
-def test_type_two_by_the_mean_free_path() -> None:
+def test_type_two_by_the_mean_free_path():
     assert type_two_warnings(ta_film()) == []  # RRR 40: kappa 0.601
     assert type_two_warnings(ta_film(resistivity=5.1e-9)) == []
     (text,) = type_two_warnings(ta_film(resistivity=5.3e-9))
@@ -152,7 +149,7 @@ def test_type_two_by_the_mean_free_path() -> None:
     assert "clean metal is type II already" in type_two_warnings(vanadium)[0]
 
 
-def test_type_two_by_the_penetration_depth() -> None:
+def test_type_two_by_the_penetration_depth():
     # kappa = 0.812 (lambda / 60 nm)^2 with the dirty law: 0.707 at 56 nm.
     assert type_two_warnings(ta_film(penetration_depth=55e-9)) == []
     (text,) = type_two_warnings(ta_film(penetration_depth=57e-9))
@@ -160,7 +157,7 @@ def test_type_two_by_the_penetration_depth() -> None:
     assert text.endswith("type I below 56 nm")
 
 
-def test_cells_against_the_penetration_depth(tmp_path: Path) -> None:
+def test_cells_against_the_penetration_depth(tmp_path):
     for cell, resolved in ((0.45, True), (0.7, False)):
         case = load_case(DEFAULT, [f"mesh.surface_cell={cell}", "mesh.edge_cell=1 um", "mesh.padding=30 um"])
         stack = stack_geometry(case)
@@ -183,7 +180,7 @@ def test_cells_against_the_penetration_depth(tmp_path: Path) -> None:
     assert "half the penetration depth, 60 nm" in resolution_warnings(working)[0]
 
 
-def test_all_warnings_of_a_run() -> None:
+def test_all_warnings_of_a_run():
     coarse = ["mesh.surface_cell=1", "mesh.growth=3", "mesh.edge_cell=4 um", "mesh.interior_cell=7 um"]
     changes = [*coarse, "mesh.padding=30 um", "layer.working.resistivity=1e-8"]
     sim = Simulation(load_case(DEFAULT, changes), MPI.COMM_SELF)

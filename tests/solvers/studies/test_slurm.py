@@ -1,13 +1,11 @@
 """Studies on a real Slurm with two virtual nodes (scripts/slurm), and what an allocation says of its nodes."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +24,7 @@ Write = Callable[[str], Path]
 class Cluster:
     """A shell beside a Slurm, as on its login node."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         launcher = ("OMPI_COMM_", "PMIX_", "PMI_", "PRTE_LAUNCHED")
         environment = {key: value for key, value in os.environ.items() if not key.startswith(launcher)}
         self.folder = folder
@@ -39,7 +37,7 @@ class Cluster:
             env=environment | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"},
         )
 
-    def run(self, command: str, folder: Path) -> tuple[int, str, str]:
+    def run(self, command, folder):
         """Exit code, output and errors of a command in a folder."""
         assert self.shell.stdin is not None
         assert self.shell.stdout is not None
@@ -55,13 +53,13 @@ class Cluster:
             raise EOFError
         return int(code), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8")
 
-    def log(self, node: str) -> str:
+    def log(self, node):
         """What the daemon of a node has written."""
         return self.run(f'cat "${{SLURM_CONF%/*}}/{node}.log"', self.folder)[1]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory):
     found = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         found.run("sinfo", found.folder)
@@ -76,7 +74,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     found.shell.wait(timeout=60)
 
 
-def test_room_of_an_allocation() -> None:
+def test_room_of_an_allocation():
     asked = {"SLURM_JOB_ID": "1", "SLURM_NTASKS": "7", "SLURM_JOB_CPUS_PER_NODE": "64(x4)"}
     assert find_room(asked | {"SLURM_TASKS_PER_NODE": "2(x3),1"}) == Room((2, 2, 2, 1), slurm=True)
     del asked["SLURM_NTASKS"]  # no number of tasks was asked for: all CPUs
@@ -100,14 +98,14 @@ def test_room_of_an_allocation() -> None:
         ((6, 6, 3, 3), 12, (2, 6), 1),
     ],
 )
-def test_shape_of_members(slots: tuple[int, ...], ranks: int, shape: tuple[int, int] | None, at_once: int) -> None:
+def test_shape_of_members(slots, ranks, shape, at_once):
     room = Room(slots, slurm=True)
     assert room.shape(ranks) == shape
     assert room.at_once(ranks) == at_once
     assert bool(room.problem(ranks)) == (shape is None)
 
 
-def test_an_allocation_is_used_as_a_whole(cluster: Cluster, write: Write) -> None:
+def test_an_allocation_is_used_as_a_whole(cluster, write):
     folder = write('[vary]\n"layer.load.thickness" = ["1 um", "2 um", "3 um", "4 um"]\n').parent
     (folder / "job.sh").write_text(f"#!/bin/bash\n#SBATCH --nodes=2 --ntasks-per-node=2\n{STUDY} study.toml\n")
     code, _, errors = cluster.run("sbatch --wait --output=job.txt job.sh", folder)
@@ -134,12 +132,12 @@ SITE = 'partition = "main"\ntime = "2 min"\nnodes = 2\ntasks_per_node = 2\n'
 FOUR = '[vary]\n"layer.load.thickness" = ["1 um", "2 um", "3 um", "4 um"]\n'
 
 
-def wait_for_the_end(cluster: Cluster, folder: Path) -> None:
+def wait_for_the_end(cluster, folder):
     while cluster.run("squeue --noheader", folder)[1]:
         time.sleep(0.5)
 
 
-def test_a_study_is_submitted(cluster: Cluster, write: Write) -> None:
+def test_a_study_is_submitted(cluster, write):
     folder = write(FOUR).parent
     (folder / "site.toml").write_text(
         f"{SITE}prologue = [\"echo prologue on $(hostname)\"]\noptions = ['--comment=a b']\n"
@@ -191,7 +189,7 @@ def test_a_study_is_submitted(cluster: Cluster, write: Write) -> None:
         ('"main"', '"nowhere"', "--slurm: nothing was submitted: sbatch: error: invalid partition specified: nowhere"),
     ],
 )
-def test_wrong_site_files(cluster: Cluster, write: Write, old: str, new: str, message: str) -> None:
+def test_wrong_site_files(cluster, write, old, new, message):
     folder = write(FOUR).parent
     assert old in SITE
     (folder / "site.toml").write_text(SITE.replace(old, new))
@@ -203,7 +201,7 @@ def test_wrong_site_files(cluster: Cluster, write: Write, old: str, new: str, me
     assert not list(folder.glob("results/study/slurm/jobs"))
 
 
-def test_no_room_and_no_slurm(write: Write) -> None:
+def test_no_room_and_no_slurm(write):
     folder = write(f"ranks = 5\n{FOUR}").parent
     (folder / "site.toml").write_text(SITE)
     (folder / "small.toml").write_text('case = "case.toml"\n' + FOUR)
@@ -230,7 +228,7 @@ def test_no_room_and_no_slurm(write: Write) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_jobs_submit_the_next_one_until_nothing_is_missing(cluster: Cluster, write: Write) -> None:
+def test_jobs_submit_the_next_one_until_nothing_is_missing(cluster, write):
     """Twelve members of 8 s and more, one at a time, in jobs that Slurm warns after 30 to 90 s; one that never ends."""
     points = ", ".join(f'"{1 + i / 10} um"' for i in range(12))
     folder = write(f'[vary]\n"layer.load.thickness" = [{points}]\n').parent
@@ -258,7 +256,7 @@ def test_jobs_submit_the_next_one_until_nothing_is_missing(cluster: Cluster, wri
 
 
 @pytest.mark.slow
-def test_scancel_ends_the_study(cluster: Cluster, write: Write) -> None:
+def test_scancel_ends_the_study(cluster, write):
     folder = write(FOUR).parent
     (folder / "sitecustomize.py").write_text(
         "import sys, time\nif 'member.toml' in sys.orig_argv:\n    time.sleep(900)\n"
@@ -278,7 +276,7 @@ def test_scancel_ends_the_study(cluster: Cluster, write: Write) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_crash_and_a_hang_are_rows(cluster: Cluster, write: Write) -> None:
+def test_a_crash_and_a_hang_are_rows(cluster, write):
     """One member of two ranks crashes, one hangs whatever it is asked, one is computed where they were."""
     folder = write('ranks = 2\n[vary]\n"layer.load.thickness" = ["1 um", "2 um", "3 um"]\n').parent
     lines = [

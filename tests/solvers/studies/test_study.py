@@ -177,7 +177,7 @@ def wait_for_more(folder, process, count):
         time.sleep(0.05)
 
 
-def test_sigterm_stops_the_members_at_once(write: Write) -> None:
+def test_sigterm_stops_the_members_at_once(write):
     folder = write('[vary]\n"layer.load.thickness" = ["1 um", "2 um"]\n').parent
     lines = [
         "import os, pathlib, sys, time",

@@ -3,8 +3,6 @@
 The film is alone; nothing but its entropy and the laws of tantalum says what its temperature and the work must be.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +39,11 @@ FINER = ["mesh.edge_cell=1.5 um", "mesh.interior_cell=4 um"]
 COARSER = ["mesh.edge_cell=7 um", "mesh.interior_cell=7 um"]
 
 
-def simulation(*more: str) -> Simulation:
+def simulation(*more):
     return Simulation(load_case(REFRIGERATOR, [*ALONE, *more]), MPI.COMM_SELF)
 
 
-def test_the_numbers_that_must_come_out() -> None:
+def test_the_numbers_that_must_come_out():
     """Of the laws alone, by root finding."""
     cold = brentq(lambda T: TA.entropy(T, 1.0) - TA.entropy(0.1, 0.0), 1e-7, 0.1, xtol=1e-16)
     hot = brentq(lambda T: TA.entropy(T, 0.0) - TA.entropy(COOLED, 1.0), 0.5, 2.0)
@@ -61,7 +59,7 @@ def test_the_numbers_that_must_come_out() -> None:
         (9, [*FINER, "solver.ramp_step=0.25"]),
     ],
 )
-def test_temperature_and_work_of_a_cycle(columns: int, changes: list[str]) -> None:
+def test_temperature_and_work_of_a_cycle(columns, changes):
     sim = simulation(*changes)
     assert sim.switching is not None
     film = sim.heat.space.layer == sim.heat.space.names.index("working")
@@ -87,15 +85,15 @@ def test_temperature_and_work_of_a_cycle(columns: int, changes: list[str]) -> No
     assert work["down"] == pytest.approx(magnetic * VOLUME, rel=2e-3)
 
 
-def entropies() -> tuple[float, float]:
+def entropies():
     """Of the film on the way up and on the way down, J m^-3 K^-1."""
     return float(TA.entropy(0.1, 0.0)), float(TA.entropy(COOLED, 1.0))
 
 
-def test_up_and_down_are_one_way() -> None:
+def test_up_and_down_are_one_way():
     sim = simulation("solver.ramp_step=0.1")
     assert sim.switching is not None
-    fractions: dict[str, dict[float, float]] = {"up": {}, "down": {}, "wait": {}}
+    fractions = {"up": {}, "down": {}, "wait": {}}
     for event in sim.run():
         if isinstance(event, Stepped):
             fractions[event.phase.name][round(sim.clock.drive, 6)] = sim.switching.layer_fraction()["working"]
@@ -109,7 +107,7 @@ def test_up_and_down_are_one_way() -> None:
         assert fractions["up"][float(drive)] == pytest.approx(fractions["down"][float(drive)], abs=tolerance)
 
 
-def test_the_field_pays_for_the_condensation_energy() -> None:
+def test_the_field_pays_for_the_condensation_energy():
     """At T = 0 the source of the current gives the film I^2/2 dL on the way up: field solver against thermodynamics.
 
     How the penetrating flux is shared over f is another matter: London's equation with few pairs screens nearly as with

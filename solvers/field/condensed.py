@@ -139,7 +139,7 @@ class CondensedField:
             self._eliminate()
             self._fixed = fixed
         start = time.perf_counter()
-        values, lifted = self._assembled([forms.film_screening])
+        values, lifted = self._assembled([forms.of_films.screening])
         self.timings["assemble"] += time.perf_counter() - start
         start = time.perf_counter()
 
@@ -206,7 +206,7 @@ class CondensedField:
         """Eliminate all that is this rank's alone, with the forms' functions filled (collective)."""
         start = time.perf_counter()
         forms = self.forms
-        values, lifted = self._assembled(forms.fixed)
+        values, lifted = self._assembled(forms.of_films.fixed)
         right = lifted + dolfinx.fem.assemble_vector(forms.load).array[:, None]
         failed = False
         update: Floats = np.zeros((0, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import dolfinx.fem
 import dolfinx.mesh
@@ -17,6 +18,21 @@ from solvers.field.drives import Drive, Imposed, TransportCurrent, evaluate
 
 # Larger masses disturb the current (linearly), smaller ones break the factorisation down where cells are 2 nm thick.
 GAUGE_MASS = 1e-4
+
+
+@dataclass(frozen=True)
+class FilmForms:
+    """Forms of the matrix with the screening of films apart.
+
+    Attributes:
+        fixed: what stays from solution to solution.
+        screening: the screening of the films.
+        measure: over the films.
+    """
+
+    fixed: Sequence[dolfinx.fem.Form]
+    screening: dolfinx.fem.Form
+    measure: ufl.Measure
 
 
 class FieldForms:
@@ -42,8 +58,7 @@ class FieldForms:
         everywhere, screened, outside: measures over all cells, those whose screening may differ from zero, and the
             others (None if there are none).
         bilinear: forms of the matrix: what never changes, and the screening.
-        fixed, film_screening, in_films: the same, with the screening of films apart, and the measure over them; without
-            films they are not there.
+        of_films: the same with the screening of films apart; without films it is not there.
         load: right-hand side of the unit drive.
         energy: twice the energy, times mu0.
 
@@ -64,8 +79,6 @@ class FieldForms:
         mesh = tagged.mesh
         self.films = tuple(films)
         self.tagged, self.drive, self.degree, self.walls = tagged, drive, degree, tuple(walls)
-        self.comm: MPI.Intracomm = mesh.comm
-        self.unit = tagged.length_unit
         self.space = dolfinx.fem.functionspace(mesh, ("N1curl", degree))
         self.potential = dolfinx.fem.Function(self.space, name="A")
         self.screening, self.carrying = (
@@ -74,10 +87,24 @@ class FieldForms:
         self.phase_gradient = dolfinx.fem.Function(dolfinx.fem.functionspace(mesh, ("DG", 0, (3,))))
         self.gauge_mass = GAUGE_MASS / (self._extent() * self.unit) ** 2
         self.bcs = [self._wall_condition()]
-        # Exact on boxes and on flat tetrahedra; the estimate of UFL is twice that, and far more on curved cells.
-        curved = mesh.geometry.cmap.degree - 1
-        self.quadrature = {"quadrature_degree": 2 * (degree + curved)}
         self._build(superconductors)
+
+    @property
+    def comm(self) -> MPI.Intracomm:
+        """Communicator of the mesh."""
+        comm: MPI.Intracomm = self.tagged.mesh.comm
+        return comm
+
+    @property
+    def unit(self) -> float:
+        """Length unit of the mesh, m."""
+        return self.tagged.length_unit
+
+    @property
+    def quadrature(self) -> dict[str, int]:
+        """Metadata of the measures: degree of the quadrature."""
+        # Exact on boxes and on flat tetrahedra; the estimate of UFL is twice that, and far more on curved cells.
+        return {"quadrature_degree": 2 * (self.degree + self.tagged.mesh.geometry.cmap.degree - 1)}
 
     def _extent(self) -> float:
         """Largest extent of the mesh in its own coordinates."""
@@ -124,9 +151,8 @@ class FieldForms:
             if self.films:
                 of_films = tuple(names[name] for name in self.films)
                 others = tuple(number for number in inside if number not in of_films)
-                self.fixed = [self.bilinear[0], *([dolfinx.fem.form(london * dx(others))] if others else [])]
-                self.in_films = dx(of_films)
-                self.film_screening = dolfinx.fem.form(london * self.in_films)
+                fixed = [self.bilinear[0], *([dolfinx.fem.form(london * dx(others))] if others else [])]
+                self.of_films = FilmForms(fixed, dolfinx.fem.form(london * dx(of_films)), dx(of_films))
             total = p + self.phase_gradient
             energy += self.screening * ufl.inner(total, total) * dx(inside)
             if isinstance(self.drive, TransportCurrent):

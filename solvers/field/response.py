@@ -30,10 +30,10 @@ class ScreeningResponse:
         self.problem, self._reading = problem, reading
         total, cell = forms.potential + forms.phase_gradient, forms.screening.function_space
         # One column for each cell: what its screening does to the equations.
-        change = -ufl.TrialFunction(cell) * ufl.inner(total, ufl.TestFunction(forms.space)) * forms.in_films
+        change = -ufl.TrialFunction(cell) * ufl.inner(total, ufl.TestFunction(forms.space)) * forms.of_films.measure
         self._change = dolfinx.fem.form(change)
         self._matrix = compat.local_matrix(self._change)
-        self._squares = dolfinx.fem.form(ufl.TestFunction(cell) * ufl.inner(total, total) * forms.in_films)
+        self._squares = dolfinx.fem.form(ufl.TestFunction(cell) * ufl.inner(total, total) * forms.of_films.measure)
         self._fronts = problem.condensed.fronts_of(np.unique(forms.space.dofmap.list[reading]))
 
     def of(self, solution: FieldSolution, cells: Sequence[Ints], slopes: Floats) -> tuple[Floats, Floats]:

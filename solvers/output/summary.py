@@ -84,7 +84,6 @@ def summarise(
             "field_states": problem.factorisations if problem else 0,
             "field_eliminations": problem.eliminations if problem else 0,
             "field_solves_saved": switching.saved if switching else 0,
-            "field_iterations_max": 0,  # the field solver is direct
             "heat_solves": sim.heat.solves.solves,
             "heat_iterations_max": sim.heat.solves.iterations_max,
             "newton_max": sim.stepper.newton_max,
@@ -98,8 +97,7 @@ def summarise(
         "case": case.model_dump(mode="json"),
         "case_sha256": case_sha256(case),
     } | provenance(sim)
-    plain: dict[str, Any] = finite(summary)
-    return plain
+    return dict(finite(summary))
 
 
 def finite(value: Any) -> Any:

@@ -74,14 +74,15 @@ def assert_equal(redone, plain):
     assert list(ours) == list(theirs)
     for name, values in theirs.items():
         if name != "phase":
-            np.testing.assert_allclose(ours[name], values, rtol=1e-12, atol=0.0, err_msg=name)
+            # Newton's method may go on with factors of the step that failed: to its tolerance it comes to the same.
+            np.testing.assert_allclose(ours[name], values, rtol=1e-9, atol=1e-12 * np.abs(values).max(), err_msg=name)
     assert list(ours["phase"]) == list(theirs["phase"])
 
 
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        ("solvers.heat.stepper.NEWTON_TOLERANCE", ["Newton did not converge", "layer ", "solver.rtol"]),
+        ("solvers.heat.stage.NEWTON_TOLERANCE", ["Newton did not converge", "layer ", "solver.rtol"]),
         ("solvers.field.problem.FieldProblem.solve", ["forced", "solver.ramp_step"]),
     ],
     ids=["newton", "field"],

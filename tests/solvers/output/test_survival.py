@@ -350,7 +350,8 @@ def test_full_disk_is_one_line_and_leaves_the_checkpoint(tmp_path: Path, whole: 
     [line] = done.stderr.splitlines()
     assert "the disk refuses: [Errno 27] File too large" in line
     assert not (tmp_path / "out").exists()
-    done = started(tmp_path, "", "--quiet --set solver.rtol=1e-6", f"-c {shlex.quote(NO_LARGER)} 30000")
+    often = "--quiet --set solver.rtol=1e-6 --set output.checkpoint_every=1e-9"
+    done = started(tmp_path, "", often, f"-c {shlex.quote(NO_LARGER)} 30000")
     assert done.returncode == 3
     [line] = done.stderr.splitlines()
     assert "the disk refuses: [Errno 27] File too large" in line

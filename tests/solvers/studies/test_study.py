@@ -177,6 +177,18 @@ def wait_for_more(folder, process, count):
         time.sleep(0.05)
 
 
+def ended(process):
+    """Whether a process ends within ten seconds; where nobody waits for it, it stays as a zombie."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_sigterm_stops_the_members_at_once(write):
     folder = write('[vary]\n"layer.load.thickness" = ["1 um", "2 um"]\n').parent
     lines = [
@@ -194,7 +206,6 @@ def test_sigterm_stops_the_members_at_once(write):
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "coldstack: interrupted\n")
     for path in folder.glob("member.*"):
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(path.suffix[1:]), 0)
+        assert ended(int(path.suffix[1:]))
     found = cs.Study.load(folder / "results" / "study").dataset
     assert list(found["status"].values) == ["missing"] * 2

@@ -272,7 +272,8 @@ class FieldProblem:
         return self._factored.right
 
     def destroy(self) -> None:
-        """Free the PETSc objects; solutions stay valid."""
+        """Free the PETSc objects and the fronts of what was eliminated; solutions stay valid."""
+        self.condensed = None
         if self._whole is not None:
             self._whole.destroy()
 

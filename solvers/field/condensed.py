@@ -35,6 +35,7 @@ class CondensedField:
 
     Attributes:
         eliminations: how often everything else was eliminated.
+        dense: size of the dense matrix on the rank that solves.
     """
 
     def __init__(self, forms: FieldForms, timings: dict[str, float]) -> None:
@@ -60,6 +61,7 @@ class CondensedField:
         share = self._share(pattern, of_films > 0.0, places)
         shares = self.comm.gather(share, root=ROOT)
         self._system = None if shares is None else FilmSystem(shares)
+        self.dense: int = self.comm.bcast(0 if self._system is None else self._system.dense, root=ROOT)
         self._walls = np.zeros((len(touching), 1))
         self._walls[wall, 0] = forms.wall_values[wall]
         self._is_fixed = np.ones(len(forms.screening.x.array), dtype=bool)

@@ -61,6 +61,7 @@ class FilmSystem:
 
     Attributes:
         n: number of unknowns.
+        dense: how many of them have a dense matrix: those between ranks and the films' surface.
         maps: numbers of the unknowns of each rank among them.
     """
 
@@ -79,6 +80,7 @@ class FilmSystem:
         tied[rows[~kept[columns]]] = True
         self._between, self._surface = np.flatnonzero(~kept), np.flatnonzero(kept & tied)
         ends = np.concatenate([self._between, self._surface])
+        self.dense = len(ends)
         dense = np.full(n, -1, dtype=np.int64)
         dense[ends] = np.arange(len(ends))
         self._outer_at = [dense[where[share.outer]] for share, where in pairs]

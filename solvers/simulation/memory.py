@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Memory (byte) of the direct field solver: fitted to 20k ... 546k edges, 41 ... 4199 MB.
 FACTOR, POWER = 25.0, 1.43
+DENSE = 64.0  # byte for each entry of the dense matrix on one rank, in all its copies: 5 GB for 8911 on two ranks
 
 
 def available_memory() -> float | None:
@@ -48,8 +49,15 @@ def available_everywhere(comm: MPI.Intracomm) -> float | None:
 
 
 def field_memory(sim: Simulation) -> float:
-    """Memory that the field solver of a run is expected to use on all ranks together, byte."""
-    return FACTOR * float(sim.switching.problem.unknowns) ** POWER if sim.switching else 0.0
+    """Memory that the field solver of a run is expected to use on all ranks together, byte.
+
+    Collective when first asked for: what lies between the ranks is counted.
+    """
+    if sim.switching is None:
+        return 0.0
+    problem = sim.switching.problem
+    dense = 0 if problem.condensed is None else problem.condensed.dense
+    return FACTOR * float(float(problem.unknowns) ** POWER) + DENSE * float(dense) ** 2
 
 
 def check_memory(sim: Simulation) -> None:
@@ -65,5 +73,5 @@ def check_memory(sim: Simulation) -> None:
     if limit is not None and needed > limit:
         raise InputError(
             f"the field solver needs about {needed / 1e9:.3g} GB, more than {limit / 1e9:.3g} GB ({source}): "
-            "coarsen [mesh], or set solver.memory_limit"
+            "coarsen [mesh], take fewer ranks, or set solver.memory_limit"
         )

@@ -39,7 +39,7 @@ class CondensedField:
     """
 
     def __init__(self, forms: FieldForms, timings: dict[str, float]) -> None:
-        self.forms, self.comm, self.timings = forms, forms.comm, timings
+        self.forms, self.timings = forms, timings
         self.eliminations = 0
         space, self._map = forms.space, forms.space.dofmap.index_map
         self._dofs = space.dofmap.list
@@ -59,9 +59,9 @@ class CondensedField:
         places = self._places()
         self._take_inner(pattern, np.flatnonzero(free).astype(np.int32), left, places)
         share = self._share(pattern, of_films > 0.0, places)
-        shares = self.comm.gather(share, root=ROOT)
+        shares = self.forms.comm.gather(share, root=ROOT)
         self._system = None if shares is None else FilmSystem(shares)
-        self.dense: int = self.comm.bcast(0 if self._system is None else self._system.dense, root=ROOT)
+        self.dense: int = self.forms.comm.bcast(0 if self._system is None else self._system.dense, root=ROOT)
         self._walls = np.zeros((len(touching), 1))
         self._walls[wall, 0] = forms.wall_values[wall]
         self._is_fixed = np.ones(len(forms.screening.x.array), dtype=bool)
@@ -111,7 +111,7 @@ class CondensedField:
         Raises:
             StepFailure: the matrix is not positive definite.
         """
-        given, failed = self.comm.gather(mine, root=ROOT), False
+        given, failed = self.forms.comm.gather(mine, root=ROOT), False
         back: list[Any] | None = None
         if self._system is not None and given is not None:
             try:
@@ -119,10 +119,10 @@ class CondensedField:
             except ArithmeticError:
                 failed = True
         self._agree(failed)
-        return self.comm.scatter([None] * self.comm.size if back is None else back, root=ROOT)
+        return self.forms.comm.scatter([None] * self.forms.comm.size if back is None else back, root=ROOT)
 
     def _agree(self, failed: bool) -> None:
-        if self.comm.allreduce(int(failed), op=MPI.MAX):
+        if self.forms.comm.allreduce(int(failed), op=MPI.MAX):
             raise StepFailure("field: the factorisation failed, the matrix is not positive definite")
 
     # ---- states ----------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class CondensedField:
         forms.fill_cells(screening, 1.0, forms.gauge_mass)
         fixed = screening[self._is_fixed]
         same = self._fixed is not None and np.array_equal(fixed, self._fixed)
-        if not self.comm.allreduce(int(same), op=MPI.MIN):
+        if not self.forms.comm.allreduce(int(same), op=MPI.MIN):
             self._fixed = None
             self._eliminate()
             self._fixed = fixed
@@ -239,11 +239,11 @@ class CondensedField:
             StepFailure: a value is not finite.
         """
         vector = dolfinx.la.vector(self._map, dtype=np.float64)
-        for k in range(values.shape[1] if self.comm.size > 1 else 0):
+        for k in range(values.shape[1] if self.forms.comm.size > 1 else 0):
             vector.array[:] = values[:, k]
             vector.scatter_forward()
             values[:, k] = vector.array
-        if self.comm.allreduce(int(not np.isfinite(values).all()), op=MPI.MAX):
+        if self.forms.comm.allreduce(int(not np.isfinite(values).all()), op=MPI.MAX):
             raise StepFailure("field: the solution is not finite")
         return values
 

@@ -10,10 +10,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -308,9 +306,7 @@ main()
 """
 
 
-def started(
-    folder: Path, prefix: str = "", suffix: str = "", program: str = "-m solvers.command.main", **environment: str
-) -> subprocess.CompletedProcess[str]:
+def started(folder, prefix="", suffix="", program="-m solvers.command.main", **environment):
     """`coldstack run` of the two blocks, with figures, in a shell."""
     (folder / "blocks.toml").write_text(BLOCKS.replace("figures = false", "figures = true"), encoding="utf-8")
     changes = "--set cycle.repeat=1 --set solver.rtol=1e-2 --set title=µ"
@@ -327,14 +323,14 @@ def started(
     )
 
 
-def test_reader_who_leaves_ascii_and_no_home(tmp_path: Path) -> None:
+def test_reader_who_leaves_ascii_and_no_home(tmp_path):
     done = started(tmp_path, "env -u HOME", "| true", PYTHONIOENCODING="ascii", MPLBACKEND="module://nowhere")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "out" / "figures" / "history.png").is_file()
 
 
-def test_figures_never_fail_a_run(tmp_path: Path) -> None:
+def test_figures_never_fail_a_run(tmp_path):
     (tmp_path / "matplotlibrc").write_text("text.usetex: true\n", encoding="utf-8")
     done = started(tmp_path, MPLBACKEND="no-such-backend")
     assert done.returncode == 0, done.stderr
@@ -346,7 +342,7 @@ def test_figures_never_fail_a_run(tmp_path: Path) -> None:
     assert "could not be drawn" not in done.stdout
 
 
-def test_full_disk_is_one_line_and_leaves_the_checkpoint(tmp_path: Path, whole: Result) -> None:
+def test_full_disk_is_one_line_and_leaves_the_checkpoint(tmp_path, whole):
     # No file may become larger than this: nothing can be written; then the history outgrows it on the way.
     done = started(tmp_path, program=f"-c {shlex.quote(NO_LARGER)} 3000")
     assert done.returncode == 3
@@ -364,7 +360,7 @@ def test_full_disk_is_one_line_and_leaves_the_checkpoint(tmp_path: Path, whole: 
     assert result.cycles[0]["T_cold_K"] == pytest.approx(whole.cycles[0]["T_cold_K"], rel=1e-3)
 
 
-def test_vanished_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vanished_folder(tmp_path, monkeypatch):
     case = blocks(tmp_path, "output.checkpoint_every=1e-9")
     monkeypatch.setattr("solvers.cycles.run._Run._show", lambda *_: shutil.rmtree(tmp_path / "out"))
     with pytest.raises(ComputationError, match=r"the disk refuses: .*No such file or directory"):
@@ -372,7 +368,7 @@ def test_vanished_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["blocks.toml"]
 
 
-def test_folder_that_appears_and_link_to_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_that_appears_and_link_to_nowhere(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"is a link to .*nowhere, which is not there"):
         run(blocks(tmp_path), tmp_path / "link", MPI.COMM_SELF, quiet=True)
@@ -382,7 +378,7 @@ def test_folder_that_appears_and_link_to_nowhere(tmp_path: Path, monkeypatch: py
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_in_a_thread(tmp_path: Path) -> None:
+def test_in_a_thread(tmp_path):
     case = blocks(tmp_path, "cycle.repeat=1", "solver.rtol=1e-2")
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(run, case, tmp_path / "out", MPI.COMM_SELF, quiet=True).result()
@@ -392,7 +388,7 @@ def test_in_a_thread(tmp_path: Path) -> None:
 # ---- repeated ------------------------------------------------------------------------------------
 
 
-def test_summary_repeats_its_run(whole: Result, tmp_path: Path) -> None:
+def test_summary_repeats_its_run(whole, tmp_path):
     summary = json.loads((whole.folder / "summary.json").read_text(encoding="utf-8"))
     names = "coldstack dolfinx petsc hypre mumps mpi gmsh blas numpy python"
     assert set(summary["versions"]) == set(names.split())
@@ -413,9 +409,7 @@ def test_summary_repeats_its_run(whole: Result, tmp_path: Path) -> None:
         (lambda s: s["case"].update(start="hot"), "needs a temperature"),
     ],
 )
-def test_changed_summary_is_refused(
-    whole: Result, tmp_path: Path, change: Callable[[dict[str, Any]], object], words: str
-) -> None:
+def test_changed_summary_is_refused(whole, tmp_path, change, words):
     summary = json.loads((whole.folder / "summary.json").read_text(encoding="utf-8"))
     change(summary)
     (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
@@ -424,7 +418,7 @@ def test_changed_summary_is_refused(
 
 
 @pytest.mark.mpi
-def test_mesh_hash_on_any_ranks(shared_tmp_path: Path, comm: MPI.Intracomm) -> None:
+def test_mesh_hash_on_any_ranks(shared_tmp_path, comm):
     case = Case.model_validate(comm.bcast(blocks(shared_tmp_path).model_dump() if comm.rank == 0 else None))
     finer = case.model_copy(update={"mesh": case.mesh.model_copy(update={"edge_cell": 4e-6})})
     together, alone = (mesh_sha256(Simulation(case, ranks)) for ranks in (comm, MPI.COMM_SELF))
@@ -432,7 +426,7 @@ def test_mesh_hash_on_any_ranks(shared_tmp_path: Path, comm: MPI.Intracomm) -> N
     assert mesh_sha256(Simulation(finer, comm)) != alone
 
 
-def test_commit_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_of_a_checkout(tmp_path, monkeypatch):
     monkeypatch.setattr("solvers.output.provenance.ROOT", tmp_path / "tree")
     git, first, second = tmp_path / "tree" / ".git", "1" * 40, "2" * 40
     (git / "refs" / "heads").mkdir(parents=True)

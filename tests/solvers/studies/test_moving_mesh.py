@@ -14,7 +14,6 @@ from meshes.plan import plan_stack
 from solvers.case.model import load_case
 from solvers.errors import InputError
 from solvers.simulation.geometry import stack_geometry
-from solvers.studies.plan import Builder
 from solvers.studies.run import checked_plan
 from solvers.studies.search_file import read_search
 
@@ -28,11 +27,11 @@ minimise = ["T_cold"]
 """
 
 
-def builder_of(path: Path) -> Builder:
+def builder_of(path):
     return read_search(path)[1]
 
 
-def test_members_of_an_optimisation_have_the_same_cells_for_the_same_order_of_edges(write: Write) -> None:
+def test_members_of_an_optimisation_have_the_same_cells_for_the_same_order_of_edges(write):
     path = write(f"{SEARCH}[set]\n'mesh.edge_cell' = '1 um'\n'mesh.largest_cell' = '0.2 um'")
     builder = builder_of(path)
     small, wide = (8e-6, 8e-6), (12e-6, 8e-6)  # beside the 10 um of the sink: within, and beyond it
@@ -51,14 +50,14 @@ def test_members_of_an_optimisation_have_the_same_cells_for_the_same_order_of_ed
         assert load(path, member.case.to_toml()) == member.case
 
 
-def load(path: Path, text: str, without: bool = False) -> cs.Case:
+def load(path, text, without=False):
     base, file = path.with_name("base.toml"), path.with_name("member.toml")
     base.write_text(text)
     file.write_text('extends = "base.toml"\n' + ('remove = ["mesh.cells"]\n' if without else ""))
     return load_case(file)
 
 
-def test_meshes_are_made_anew_where_asked_for_and_where_no_length_varies(write: Write) -> None:
+def test_meshes_are_made_anew_where_asked_for_and_where_no_length_varies(write):
     builder = builder_of(write(f"moving_mesh = false\n{SEARCH}"))
     assert builder.member((0,), [2e-6, [8e-6, 8e-6]]).case.mesh.cells is None
     text = 'evaluations = 4\nminimise = ["T_cold"]\n[vary]\n"cycle.repeat" = { linear = [1, 3] }'
@@ -69,7 +68,7 @@ def test_meshes_are_made_anew_where_asked_for_and_where_no_length_varies(write: 
     assert one.case.mesh.cells == two.case.mesh.cells is not None
 
 
-def test_cells_that_do_not_fit_are_told(write: Write) -> None:
+def test_cells_that_do_not_fit_are_told(write):
     path = write(f"{SEARCH}[set]\n'mesh.cells' = {{ x = [2], y = [2], z = [2, 2, 2] }}")
     with pytest.raises(InputError, match=r"mesh.cells: 1 numbers of cells along x for"):
         builder_of(path)
@@ -77,7 +76,7 @@ def test_cells_that_do_not_fit_are_told(write: Write) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_results_are_smooth_on_a_mesh_that_moves_and_jump_on_new_ones(tmp_path: Path) -> None:
+def test_results_are_smooth_on_a_mesh_that_moves_and_jump_on_new_ones(tmp_path):
     # A film that is partly switched, at a thickness where a new mesh gets one more plane of cells.
     study = ROOT / "cases" / "studies" / "moving-mesh.toml"
     text = study.read_text().replace('"../refrigerator.toml"', f'"{ROOT}/cases/refrigerator.toml"')

@@ -115,6 +115,7 @@ def _partitioner(owner: Ints) -> Callable[..., Any]:
     """Every cell to its owner and, as a ghost, to the owners of cells that share a vertex with it."""
 
     def partitioner(comm: Any, parts: int, cell_types: Any, cells: Any) -> Any:
+        """Destinations of the cells of this rank."""
         if len(owner) == 0:
             return compat.cell_destinations(np.empty(0, np.int32), np.zeros(1, np.int32))
         corners = np.asarray(cells[0]).reshape(len(owner), -1)

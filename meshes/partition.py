@@ -69,6 +69,7 @@ def partition_columns(centres: Floats, cells: Longs, film_cells: Longs, parts: i
     x, y = (np.unique(centres[:, axis], return_inverse=True)[1].reshape(-1) for axis in (0, 1))
 
     def bisect(members: Longs, first: int, count: int) -> None:
+        """Share columns out among `count` ranks from the first, by halves of equal work."""
         if count == 1:
             part[members] = first
             return
@@ -109,6 +110,7 @@ def column_partitioner(coordinates: Floats | None, is_film: Callable[[Floats], B
     """
 
     def partitioner(comm: Any, parts: int, cell_types: Any, cells: Any) -> Any:
+        """Destinations of the cells; all are on rank 0."""
         flat = np.asarray(cells[0])
         if coordinates is None or len(flat) == 0:
             return compat.cell_destinations(np.empty(0, np.int32), np.zeros(1, np.int32))

@@ -216,6 +216,7 @@ def plot(
     """Draw the figures of a finished run again."""
 
     def draw() -> None:
+        """Check the folder, and draw."""
         for name in ("summary.json", "history.csv"):
             if not (folder / name).is_file():
                 what = "holds no results" if folder.is_dir() else "no such folder"
@@ -247,6 +248,7 @@ def materials(
     """List the materials, or print and plot the laws of one."""
 
     def show() -> None:
+        """Print what was asked for, and draw it."""
         if name is None and picture is not None:
             raise InputError("--plot: name the material to draw, such as coldstack materials Ta")
         if picture is not None:

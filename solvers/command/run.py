@@ -80,6 +80,7 @@ def repeat_command(comm: MPI.Intracomm, file: Path, others: Sequence[object], ou
     folder = output or Path("results") / f"{file.absolute().parent.name}-repeat"
 
     def read() -> tuple[Case, dict[str, Any]]:
+        """The case of the summary, and the summary."""
         check_output(folder, resume=False)
         from solvers.case.model import case_sha256, check_case
 

@@ -106,6 +106,7 @@ class _Descent:
         )
 
         def descend(start: Floats, method: str, options: dict[str, Any]) -> Any:
+            """Where a method of scipy comes to from a start."""
             return minimize(
                 lambda share: float(self.values(share)[0]),
                 start,

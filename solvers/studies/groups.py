@@ -45,6 +45,7 @@ def run_in_groups(plan: Plan, output: Path, comm: MPI.Intracomm, quiet: bool = F
     folder = StudyFolder(output)
 
     def start() -> list[Member]:
+        """Lay the folder out; the members that are missing."""
         folder.check(plan.identity)
         locks.append(folder.open(plan.identity, plan.study.path))
         shutil.rmtree(folder.path / "claims", ignore_errors=True)

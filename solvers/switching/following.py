@@ -68,9 +68,9 @@ class Following:
         above = self._above(depths)
         pattern = self._solve(np.where(above, LEVEL_LIMIT, self.films.level), depths, drive, dt)
         trust, last = LARGEST_PENETRATION, np.inf
-        for _ in range(SOLVES_PER_STEP):
+        for left in reversed(range(SOLVES_PER_STEP)):
             level, misfit, moved = self._meet(pattern, laws, above, trust)
-            if misfit <= self.tolerance:
+            if misfit <= self.tolerance or not left:
                 break
             trust = trust * 0.6 if moved > 0.8 * last else min(1.5 * trust, LARGEST_PENETRATION)
             last = moved

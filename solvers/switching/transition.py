@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.special import expit
 
 from fem.materials.material import Material
 from meshes.arrays import Floats
-from solvers.switching.equilibrium import LEVEL_LIMIT
 
 
 class TransitionLaw:
@@ -46,12 +43,8 @@ class TransitionLaw:
             field = field * material.film_critical_field_factor(thickness, temperature)
         self._critical = (np.asarray(field) / self.scale) ** 2
 
-    def squared_field(self, y: Floats) -> Floats:
-        """(H / scale)^2 at which the columns have level y, (n,)."""
-        return self.with_slope(y)[0]
-
     def with_slope(self, y: Floats) -> tuple[Floats, Floats]:
-        """The same and its derivative, (n,) each."""
+        """(H / scale)^2 at which the columns have level y, and its derivative, (n,) each."""
         step = self.GRID[1] - self.GRID[0]
         place = np.clip((y - self.GRID[0]) / step, 0, len(self.GRID) - 1.000001)
         k = place.astype(np.int64)
@@ -60,23 +53,3 @@ class TransitionLaw:
         inside = (y > self.GRID[0]) & (y < self.GRID[-1])
         rise = np.where(inside, (high - low) / step, 0.0)
         return np.asarray((1 - weight) * low + weight * high + self.slope * y), np.asarray(rise + self.slope)
-
-    def level(self, field: Floats, old: Floats, response: Callable[[Floats], Floats]) -> Floats:
-        """Levels at which law and field meet if the field falls by `response` as the level grows (by bisection).
-
-        Args:
-            field: (H / scale)^2 at the old levels, (n,).
-            old: old levels, (n,).
-            response: fall of (H / scale)^2 with the level, up to a constant.
-        """
-        low, high = np.full_like(old, -LEVEL_LIMIT), np.full_like(old, LEVEL_LIMIT)
-        return bisect(lambda y: self.squared_field(y) + response(y), field + response(old), low, high)
-
-
-def bisect(law: Callable[[Floats], Floats], goal: Floats, low: Floats, high: Floats) -> Floats:
-    """Where an increasing law of each column passes its goal, between low and high, to 80 / 2^45; all (n,)."""
-    for _ in range(45):
-        middle = 0.5 * (low + high)
-        above = law(middle) > goal
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.asarray(0.5 * (low + high))

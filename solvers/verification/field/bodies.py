@@ -69,6 +69,7 @@ def quarter_disc(cells: int, height: float) -> Callable[[Any], tuple[dict[str, l
     """
 
     def draw(gmsh: Any) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Geometry and cell sizes; tags of the groups of volumes and of faces."""
         geo = gmsh.model.geo
         half, diagonal, rim = 0.4, 0.36, 0.5**0.5
         places = [(0, 0), (half, 0), (diagonal, diagonal), (0, half), (1, 0), (rim, rim), (0, 1)]
@@ -140,6 +141,7 @@ def eighth_ball(
     """
 
     def draw(gmsh: Any) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Geometry and cell sizes; tags of the groups of volumes and of faces."""
         occ = gmsh.model.occ
         balls = [occ.addSphere(0, 0, 0, radius, angle1=0, angle2=pi / 2, angle3=pi / 2) for radius in (1, BALL_WALL)]
         parts, _ = occ.fragment([(3, balls[0])], [(3, balls[1])])

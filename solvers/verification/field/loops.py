@@ -60,6 +60,7 @@ def eighth_torus(
     """
 
     def draw(gmsh: Any) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Geometry and cell sizes; tags of the groups of volumes and of faces."""
         occ = gmsh.model.occ
         ball = (3, occ.addSphere(0, 0, 0, far, angle1=0, angle2=pi / 2, angle3=pi / 2))
         ring = occ.intersect([(3, occ.addTorus(0, 0, 0, 1, thin))], [ball], removeTool=False)[0]

@@ -48,6 +48,7 @@ def brick_mesh(
         mesh.geometry.x[:, k] = line[np.rint(mesh.geometry.x[:, k]).astype(np.int64)]
 
     def inside(intervals: Sequence[Interval | None]) -> Marker:
+        """Marks points within intervals along the axes, m; None: any."""
         ends = [(k, *pair) for k, pair in enumerate(intervals) if pair is not None]
 
         def marker(x: Floats) -> Bools:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from fem.constants import LORENZ, MU0
@@ -34,6 +35,17 @@ WIDE = ["mesh.edge_cell=4 um", "mesh.interior_cell=7 um"]
 HEAVY = replace(TA, beta=1e7)
 
 
+def level_at(law, field):
+    """Level at which a law of one column has a squared field; beyond its range a limit."""
+
+    def excess(y):
+        return float(law.with_slope(np.array([y]))[0][0] - field)
+
+    low, high = -LEVEL_LIMIT, LEVEL_LIMIT
+    inside = excess(low) < 0.0 < excess(high)
+    return brentq(excess, low, high, xtol=1e-12) if inside else low if excess(low) >= 0.0 else high
+
+
 class Loop:
     """One insulated column that goes through a cycle of the field, by the column law alone."""
 
@@ -56,7 +68,7 @@ class Loop:
         material, f = self.material, expit(self.level)
         s = np.asarray(material.entropy(np.array([self.temperature]), f))
         law = TransitionLaw(material, s, WIDTH, self.thickness)
-        up, down = (law.level(np.array([(H / law.scale / eta) ** 2]), self.level, np.zeros_like) for eta in self.limits)
+        up, down = (level_at(law, (H / law.scale / eta) ** 2) for eta in self.limits)
         level = np.clip(self.level, up, down)
         new = expit(level)
         self.level = level
